@@ -1,0 +1,1 @@
+"""What spatialclaw is measured on: one file a benchmark."""

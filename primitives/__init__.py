@@ -1,0 +1,1 @@
+"""The vocabulary of spatial reasoning: what a cell can call, usable alone too."""

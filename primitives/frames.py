@@ -1,0 +1,259 @@
+"""Frames: the pictures a run is about, mapped read-only from one array file.
+
+The host decodes the media once and writes two files; a kernel maps them without copying:
+
+* ``frames.json``: the manifest, described by :data:`MANIFEST_VERSION` and the fields of `Frame`;
+* ``frames.bin``: the arrays, each C-contiguous at the 64-byte aligned offset the manifest gives:
+  images uint8 (H, W, 3) RGB, depths float32 (H, W) metres with NaN where unknown, instance maps
+  uint16 (H, W) with 0 where nothing is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["MANIFEST_VERSION", "Frame", "Frames", "SceneObject", "open_frames"]
+
+MANIFEST_VERSION = 1
+
+
+class SceneObject:
+    """A thing that the capture itself names.
+
+    Attributes:
+        name: What it is called, for example "office chair".
+        id: Its value in the instance maps, `Frame.instances`; never 0.
+    """
+
+    def __init__(self, name: str, id: int) -> None:
+        self.name = name
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"SceneObject({self.name!r}, id={self.id})"
+
+
+class Frame:
+    """One picture, with what is known about the camera that took it.
+
+    Attributes:
+        image: (H, W, 3) uint8 RGB, read-only; copy before changing it.
+        index: Number of the frame in its video as stored, else position of the picture.
+        position: Position in its sequence: ``frames[frame.position]``; results refer to it.
+        time: Seconds from the start of the video or capture, or None.
+        name: File name (and for videos the frame), to speak of it.
+        intrinsics: (3, 3) pinhole matrix in pixels, centre of the first pixel at (0, 0), or None.
+        intrinsics_source: "file", "exif" and so on, or None.
+        focal_sigma: One standard deviation of the focal length, pixels, or None.
+        pose: (4, 4) camera-to-world, metres; camera x right, y down, z forward; world z up; or
+            None.
+        pose_source: What the pose comes from, or None.
+        metric: Whether pose and depth are in metres (False: known up to a scale).
+        depth: (H, W) float32 metres along the optical axis, NaN where unknown, or None.
+        depth_source: "rgbd", "lidar" and so on, or None.
+        instances: (H, W) uint16 map of named objects (see `Frames.objects`), or None.
+        source_size: (width, height) of the picture as stored, after EXIF orientation.
+        source_scale: Frame pixels per source pixel (1.0 unless the picture was made smaller).
+        stereo: For the left picture of a rectified pair: {"right": position of the right picture
+            in the same Frames, "baseline_m": metres or None, "doffs_px": cx_right - cx_left}; else
+            None.
+        notes: What happened while it was decoded that matters, one line each.
+    """
+
+    def __init__(self, record: dict[str, Any], blob: npt.NDArray[np.uint8]) -> None:
+        self._record = record
+        self._blob = blob
+        self.index: int = record["index"]
+        self.position: int = record.get("position", 0)
+        self.time: float | None = record.get("time")
+        self.name: str = record.get("name") or f"frame {self.index}"
+        self.intrinsics_source: str | None = record.get("intrinsics_source")
+        self.focal_sigma: float | None = record.get("focal_sigma")
+        self.pose_source: str | None = record.get("pose_source")
+        self.metric: bool = record.get("metric", True)
+        self.depth_source: str | None = record.get("depth_source")
+        self.source_size: tuple[int, int] = tuple(
+            record.get("source_size") or (record["width"], record["height"])
+        )
+        self.source_scale: float = record.get("source_scale", 1.0)
+        self.stereo: dict[str, Any] | None = record.get("stereo")
+        self.notes: list[str] = list(record.get("notes") or [])
+        self.sequence: int = record.get("sequence", 0)
+        self.intrinsics = _matrix(record.get("intrinsics"), (3, 3))
+        self.pose = _matrix(record.get("pose"), (4, 4))
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self._record["width"])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self._record["height"])
+
+    @property
+    def image(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) uint8 RGB, read-only."""
+        image = self._array("image", np.dtype(np.uint8), (self.height, self.width, 3))
+        assert image is not None
+        return image
+
+    @property
+    def depth(self) -> npt.NDArray[np.float32] | None:
+        """(H, W) float32 metres along the optical axis, NaN where unknown, or None."""
+        return self._array("depth", np.dtype(np.float32), (self.height, self.width))
+
+    @property
+    def instances(self) -> npt.NDArray[np.uint16] | None:
+        """(H, W) uint16 instance map of the capture's named objects, 0 where none, or None."""
+        return self._array("instances", np.dtype(np.uint16), (self.height, self.width))
+
+    def _array(self, what: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+        offset = self._record.get(f"{what}_offset")
+        if offset is None:
+            return None
+        size = int(np.prod(shape)) * dtype.itemsize
+        return self._blob[offset : offset + size].view(dtype).reshape(shape)
+
+    def __repr__(self) -> str:
+        known = [
+            word
+            for word, value in (
+                ("intrinsics", self.intrinsics),
+                ("depth", self._record.get("depth_offset")),
+                ("pose", self.pose),
+                ("instances", self._record.get("instances_offset")),
+                ("stereo", self.stereo),
+            )
+            if value is not None
+        ]
+        when = "" if self.time is None else f" at {self.time:.2f} s"
+        has = f", has {', '.join(known)}" if known else ""
+        return f"<Frame {self.index} {self.name!r}{when}, {self.width}x{self.height}{has}>"
+
+
+class Frames(Sequence[Frame]):
+    """A sequence of `Frame` in order of time or as given; slices are `Frames` too."""
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        *,
+        name: str = "",
+        kind: str = "images",
+        objects: Sequence[SceneObject] = (),
+        info: dict[str, Any] | None = None,
+    ) -> None:
+        self._frames = list(frames)
+        self.name = name
+        self.kind = kind
+        self.objects: list[SceneObject] = list(objects)
+        self.info: dict[str, Any] = dict(info or {})
+
+    @overload
+    def __getitem__(self, key: int) -> Frame: ...
+    @overload
+    def __getitem__(self, key: slice) -> Frames: ...
+    def __getitem__(self, key: int | slice) -> Frame | Frames:
+        if isinstance(key, slice):
+            return self._like(self._frames[key])
+        try:
+            return self._frames[key]
+        except IndexError:
+            last = len(self._frames) - 1
+            raise IndexError(f"frames[{key}]: there are frames 0 to {last}") from None
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __iter__(self) -> Iterator[Frame]:
+        return iter(self._frames)
+
+    def at(self, seconds: float) -> Frame:
+        """The frame nearest to a time.
+
+        Args:
+            seconds: Time from the start of the video.
+
+        Raises:
+            ValueError: No frame has a time (the input is not a video).
+        """
+        timed = [frame for frame in self._frames if frame.time is not None]
+        if not timed:
+            raise ValueError("these frames have no times; use frames[i]")
+        return min(timed, key=lambda frame: abs((frame.time or 0.0) - seconds))
+
+    def sample(self, n: int) -> Frames:
+        """At most `n` frames, evenly spaced, first and last included."""
+        if n < 1:
+            raise ValueError(f"sample({n}): ask for at least one frame")
+        count = min(n, len(self._frames))
+        picks = np.unique(np.linspace(0, len(self._frames) - 1, count).round().astype(int))
+        return self._like([self._frames[i] for i in picks])
+
+    def _like(self, frames: Sequence[Frame]) -> Frames:
+        return Frames(frames, name=self.name, kind=self.kind, objects=self.objects, info=self.info)
+
+    def __repr__(self) -> str:
+        if not self._frames:
+            return "<Frames: none>"
+        first = self._frames[0]
+        sizes = {(frame.width, frame.height) for frame in self._frames}
+        size = f"{first.width}x{first.height}" if len(sizes) == 1 else "mixed sizes"
+        named = f", {len(self.objects)} named objects" if self.objects else ""
+        count = len(self._frames)
+        return f"<Frames {self.name!r}: {count} frame{'s' * (count != 1)}, {size}{named}>"
+
+
+def open_frames(manifest: str | Path) -> list[Frames]:
+    """Maps the array file of a manifest read-only, without copying.
+
+    Args:
+        manifest: Path of a ``frames.json``; ``frames.bin`` lies beside it.
+
+    Returns:
+        One `Frames` for each sequence: a video each, or all pictures of one input together.
+
+    Raises:
+        ValueError: The manifest is of another version, or reaches beyond the array file.
+    """
+    path = Path(manifest)
+    data = json.loads(path.read_text(encoding="utf-8"))
+    if data.get("version") != MANIFEST_VERSION:
+        raise ValueError(f"{path}: version {data.get('version')!r}, expected {MANIFEST_VERSION}")
+    binary = path.with_name("frames.bin")
+    blob: npt.NDArray[np.uint8] = np.memmap(binary, dtype=np.uint8, mode="r")
+    sequences = []
+    for sequence in data["sequences"]:
+        for position, record in enumerate(sequence["frames"]):
+            record["position"] = position
+        frames = [Frame(record, blob) for record in sequence["frames"]]
+        for record in sequence["frames"]:
+            if record["image_offset"] + 3 * record["width"] * record["height"] > blob.size:
+                raise ValueError(f"{binary} is shorter than {path.name} says")
+        objects = [SceneObject(o["name"], o["id"]) for o in sequence.get("objects", [])]
+        sequences.append(
+            Frames(
+                frames,
+                name=sequence.get("name", ""),
+                kind=sequence.get("kind", "images"),
+                objects=objects,
+                info=sequence.get("info"),
+            )
+        )
+    return sequences
+
+
+def _matrix(value: Any, shape: tuple[int, int]) -> npt.NDArray[np.float64] | None:
+    if value is None:
+        return None
+    matrix = np.asarray(value, dtype=np.float64).reshape(shape)
+    matrix.flags.writeable = False
+    return matrix

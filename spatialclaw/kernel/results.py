@@ -1,0 +1,123 @@
+"""What a cell did: plain records, safe to keep after the kernel is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["CellError", "CellResult", "CellStatus", "Shown", "Submission", "Variable"]
+
+CellStatus = Literal["ok", "error", "timeout", "died"]
+
+
+@dataclass(frozen=True)
+class CellError:
+    """Why a cell failed.
+
+    Attributes:
+        name: Class of the exception, "Timeout" or "KernelDied".
+        message: The whole message, all lines.
+        traceback: Plain text (no ANSI), shortened to the frames of the cell.
+        line: 1-based line of the cell that failed, when known.
+    """
+
+    name: str
+    message: str
+    traceback: str = ""
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A picture that a cell put into the observation.
+
+    Attributes:
+        data: Encoded bytes, validated to be a picture of the media type.
+        media_type: "image/jpeg" or "image/png".
+        width: Pixels.
+        height: Pixels.
+        title: Its caption, or "".
+        source: Where it came from: {"kind": "frame", "frame": 3, "scale": 0.5, "offset": [0, 0]}
+            for a picture whose pixels are those of a frame (source pixel = pixel / scale +
+            offset), else {"kind": "figure"} or {"kind": "array"}.
+    """
+
+    data: bytes
+    media_type: str
+    width: int
+    height: int
+    title: str = ""
+    source: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A name in the namespace that a cell made or changed (in place too).
+
+    Attributes:
+        name: Its name.
+        type: Its class.
+        summary: One line: value, or shape, dtype and range.
+        change: What happened to it.
+    """
+
+    name: str
+    type: str
+    summary: str
+    change: Literal["new", "changed", "deleted"] = "new"
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What a cell passed to `submit`, as plain JSON values, unchecked.
+
+    Attributes:
+        value: Number, text, bool, or list of numbers (point, box).
+        unit: As given, or None.
+        confidence: As given, or None.
+        evidence: Strings or JSON objects.
+    """
+
+    value: Any
+    unit: str | None = None
+    confidence: float | None = None
+    evidence: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What a cell printed, showed, changed and submitted.
+
+    Attributes:
+        status: "ok"; "error" (it raised); "timeout" (ended at its deadline); "died" (the process
+            ended).
+        stdout: What it printed, head and tail of it when over the limit of the collector.
+        stderr: Likewise.
+        result: repr of the last expression, or None.
+        error: Set unless status is "ok".
+        images: From `show`, from matplotlib and from rich displays, in order.
+        variables: New, changed and deleted names.
+        submission: The last `submit` of the cell, or None.
+        seconds: Wall time in the kernel.
+        lost: What of the state is gone after a timeout or a death, one line, or "".
+        truncated_bytes: Output dropped by the limit.
+        displays: Other display payloads: media type -> text or JSON, for notebooks and reports.
+    """
+
+    status: CellStatus
+    stdout: str = ""
+    stderr: str = ""
+    result: str | None = None
+    error: CellError | None = None
+    images: list[Shown] = field(default_factory=list)
+    variables: list[Variable] = field(default_factory=list)
+    submission: Submission | None = None
+    seconds: float = 0.0
+    lost: str = ""
+    truncated_bytes: int = 0
+    displays: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the cell ran to its end."""
+        return self.status == "ok"
