@@ -1,0 +1,66 @@
+"""Keeps secrets out of everything that is written down."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+__all__ = ["Redactor"]
+
+_SECRET_NAME = re.compile(r"(key|token|secret|passw|credential|auth|cookie)", re.IGNORECASE)
+_NOT_SECRET = re.compile(r"(tokenizers?_parallelism|max_tokens|sshd?_auth_sock)$", re.IGNORECASE)
+_SHAPES = re.compile(
+    r"(sk-[A-Za-z0-9_\-]{16,}|hf_[A-Za-z0-9]{16,}|gh[pousr]_[A-Za-z0-9]{20,}"
+    r"|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_\-]{30,}|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}"
+    r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
+)
+_MASK = "[redacted]"
+
+
+class Redactor:
+    """Replaces secrets in strings and in nested JSON values.
+
+    Secrets are the values given, the values of environment variables whose names say so, and
+    anything that has the shape of a well-known key.
+
+    Args:
+        secrets: Values to hide, such as the API key in use.
+        environ: Where to look for further secrets; the process's environment by default.
+    """
+
+    def __init__(
+        self, secrets: Iterable[str] = (), environ: Mapping[str, str] | None = None
+    ) -> None:
+        source = os.environ if environ is None else environ
+        found = {value for value in secrets if value and len(value) >= 4}
+        found |= {
+            value
+            for name, value in source.items()
+            if _SECRET_NAME.search(name) and not _NOT_SECRET.search(name) and _is_secret(value)
+        }
+        # Longest first: a secret may contain another.
+        self._known = sorted(found, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        """The text with every secret replaced."""
+        for secret in self._known:
+            if secret in text:
+                text = text.replace(secret, _MASK)
+        return _SHAPES.sub(_MASK, text)
+
+    def value(self, value: Any) -> Any:
+        """The JSON value with every secret in its strings (keys too) replaced."""
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, Mapping):
+            return {self.text(str(key)): self.value(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.value(item) for item in value]
+        return value
+
+
+def _is_secret(value: str) -> bool:
+    # Short values, paths and plain words are settings rather than secrets.
+    return len(value) >= 8 and not value.startswith(("/", "~")) and not value.isalpha()
