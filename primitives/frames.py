@@ -64,6 +64,8 @@ class Frame:
             in the same Frames, "baseline_m": metres or None, "doffs_px": cx_right - cx_left}; else
             None.
         notes: What happened while it was decoded that matters, one line each.
+        siblings: The whole sequence the frame belongs to (where `stereo["right"]` and the named
+            objects are looked up), or None for a frame made alone.
     """
 
     def __init__(self, record: dict[str, Any], blob: npt.NDArray[np.uint8]) -> None:
@@ -85,6 +87,7 @@ class Frame:
         self.stereo: dict[str, Any] | None = record.get("stereo")
         self.notes: list[str] = list(record.get("notes") or [])
         self.sequence: int = record.get("sequence", 0)
+        self.siblings: Frames | None = None
         self.intrinsics = _matrix(record.get("intrinsics"), (3, 3))
         self.pose = _matrix(record.get("pose"), (4, 4))
 
@@ -156,6 +159,76 @@ class Frames(Sequence[Frame]):
         self.kind = kind
         self.objects: list[SceneObject] = list(objects)
         self.info: dict[str, Any] = dict(info or {})
+        for frame in self._frames:
+            if frame.siblings is None:
+                frame.siblings = self
+
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Sequence[npt.NDArray[np.uint8]],
+        *,
+        depths: Sequence[npt.NDArray[np.float32] | None] | None = None,
+        instances: Sequence[npt.NDArray[np.uint16] | None] | None = None,
+        objects: Sequence[SceneObject] = (),
+        name: str = "",
+        kind: str = "images",
+        **fields: Sequence[Any] | None,
+    ) -> Frames:
+        """Frames of pictures that are already in memory.
+
+        Args:
+            images: (H, W, 3) uint8 RGB (or (H, W) grey) each; sizes may differ.
+            depths: (H, W) metres each, NaN or 0 where unknown, or None.
+            instances: (H, W) uint16 maps of the named objects each, or None.
+            objects: The named objects.
+            name: Name of the sequence.
+            kind: "images", "video" and so on.
+            **fields: One value for each frame of any further attribute of `Frame`, such as
+                ``intrinsics=[K, K]``, ``times``, ``poses`` or ``stereo``.
+
+        Example:
+            >>> Frames.from_arrays([np.zeros((4, 6, 3), np.uint8)], intrinsics=[np.eye(3)])[0].width
+            6
+        """
+        singular = {"times": "time", "poses": "pose", "names": "name"}
+        frames = []
+        for position, picture in enumerate(images):
+            image = np.asarray(picture, dtype=np.uint8)
+            if image.ndim == 2:
+                image = np.repeat(image[..., None], 3, axis=2)
+            record: dict[str, Any] = {
+                "index": position,
+                "position": position,
+                "height": image.shape[0],
+                "width": image.shape[1],
+                "image_offset": 0,
+            }
+            parts = [np.ascontiguousarray(image).view(np.uint8).reshape(-1)]
+            for what, maps, dtype in (
+                ("depth", depths, np.float32),
+                ("instances", instances, np.uint16),
+            ):
+                value = None if maps is None else maps[position]
+                if value is None:
+                    continue
+                array = np.array(value, dtype=dtype)
+                if array.shape != image.shape[:2]:
+                    raise ValueError(f"{what} is {array.shape}, the picture {image.shape[:2]}")
+                if what == "depth":
+                    array[~(array > 0)] = np.nan
+                    record["depth_source"] = "rgbd"
+                filled = sum(part.size for part in parts)
+                parts.append(np.zeros(-filled % 64, dtype=np.uint8))
+                record[f"{what}_offset"] = filled + -filled % 64
+                parts.append(array.reshape(-1).view(np.uint8))
+            for field, values in fields.items():
+                if values is not None and values[position] is not None:
+                    record[singular.get(field, field)] = values[position]
+            blob = np.concatenate(parts)
+            blob.flags.writeable = False
+            frames.append(Frame(record, blob))
+        return cls(frames, name=name, kind=kind, objects=objects)
 
     @overload
     def __getitem__(self, key: int) -> Frame: ...
