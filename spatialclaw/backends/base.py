@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from spatialclaw.agent.types import Observation, Task, Usage
+from spatialclaw.errors import SpatialclawError
 from spatialclaw.kernel.results import Shown
 
-__all__ = ["Backend", "ChatClient", "ChatReply", "Message", "Policy", "Purpose"]
+if TYPE_CHECKING:
+    from spatialclaw.agent.record import Record
+
+__all__ = [
+    "Backend",
+    "ChatClient",
+    "ChatReply",
+    "GiveUp",
+    "Message",
+    "Policy",
+    "Purpose",
+    "RunBound",
+    "RunContext",
+]
 
 Purpose = Literal[
     "plan", "act", "answer_now", "verify", "route", "locate", "look", "judge", "probe"
@@ -71,8 +85,46 @@ class ChatClient(Protocol):
         ...
 
 
+class GiveUp(SpatialclawError):
+    """A policy cannot answer and says why; the run ends as "failed" with this as its reason."""
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a policy may use of the run it writes for.
+
+    Attributes:
+        record: Where the run is recorded.
+        chat: The VLM, counted and recorded; None where there is none.
+        interface: "code", "tools", "single-pass" or "direct".
+        media: The loaded media (`spatialclaw.media.Media`), or None.
+        seed: Seed of everything random.
+        settings: Further settings by name.
+    """
+
+    record: Record
+    chat: ChatClient | None = None
+    interface: str = "code"
+    media: Any = None
+    seed: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@runtime_checkable
+class RunBound(Protocol):
+    """A policy that wants its `RunContext` before the first observation."""
+
+    def bind(self, run: RunContext) -> None:
+        """Takes the context; called once."""
+        ...
+
+
 class Policy(Protocol):
-    """Writes the replies of one run: a plan first, then a cell per step."""
+    """Writes the replies of one run: a plan first, then a cell per step.
+
+    A policy that also has `bind` (see `RunBound`) is given its `RunContext` first. One that cannot
+    go on raises `GiveUp`.
+    """
 
     async def reply(self, observation: Observation) -> str:
         """The reply to an observation, as text (Markdown with one fenced Python cell)."""
