@@ -15,7 +15,7 @@ _MAX_ITEMS = 10_000
 
 
 def jsonable(value: Any, *, depth: int = 0) -> Any:
-    """A strict JSON value for `value`: non-finite numbers become text, long text is cut and says so.
+    """A strict JSON value: non-finite numbers become text, long text is cut and says so.
 
     Args:
         value: None, bool, numbers (numpy too), text, bytes (their length), paths, mappings,

@@ -1,0 +1,163 @@
+"""What works on this machine, found out by trying it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from spatialclaw._version import __version__
+from spatialclaw.config import Resolved
+from spatialclaw.errors import SpatialclawError
+
+__all__ = ["Check", "run_checks"]
+
+State = Literal["ok", "partly", "no"]
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was tried.
+
+    Attributes:
+        group: "program", "kernel", "confinement", "backend", "perception" or "files".
+        name: What was tried.
+        state: Whether it works.
+        detail: What was found, one line.
+        remedy: What to do about it, or "".
+    """
+
+    group: str
+    name: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+
+async def run_checks(resolved: Resolved) -> list[Check]:
+    """Tries everything that a question may need and says what came of it."""
+    checks = [*_program(), *_files(resolved), *_confinement()]
+    checks += await _attempt("kernel", "start", lambda: _kernel(resolved))
+    checks += await _attempt("backend", "choice", lambda: _backend(resolved))
+    checks += _perception()
+    return checks
+
+
+def _program() -> list[Check]:
+    versions = [
+        f"{name} {importlib.metadata.version(name)}"
+        for name in ("numpy", "opencv-python-headless", "ipykernel", "jupyter-client", "openai")
+    ]
+    python = platform.python_version()
+    found = Check("program", "spatialclaw", "ok", f"{__version__} with Python {python}")
+    return [found, Check("program", "libraries", "ok", ", ".join(versions)), _open3d(), _heic()]
+
+
+def _open3d() -> Check:
+    if importlib.util.find_spec("open3d") is None:
+        return Check("program", "open3d", "no", "not installed", "pip install open3d-cpu")
+    return Check("program", "open3d", "ok", "installed, loaded when a cell first uses it")
+
+
+def _heic() -> Check:
+    if importlib.util.find_spec("pillow_heif") is None:
+        return Check(
+            "program", "HEIC pictures", "no", "not readable", "pip install 'spatialclaw[heic]'"
+        )
+    return Check("program", "HEIC pictures", "ok", "readable")
+
+
+def _files(resolved: Resolved) -> list[Check]:
+    folder = resolved.settings.runs_dir
+    parent = next((p for p in (folder, *folder.absolute().parents) if p.exists()), Path.cwd())
+    try:
+        with tempfile.TemporaryFile(dir=parent):
+            free = shutil.disk_usage(parent).free / 1e9
+    except OSError as error:
+        return [
+            Check(
+                "files",
+                "runs folder",
+                "no",
+                f"{folder}: {error.strerror}",
+                "choose another place with --runs-dir",
+            )
+        ]
+    state: State = "ok" if free > 1 else "partly"
+    return [Check("files", "runs folder", state, f"{folder}, {free:.1f} GB free")]
+
+
+def _confinement() -> list[Check]:
+    from spatialclaw.kernel.launch import probe
+
+    return [
+        Check(
+            "confinement",
+            layer.name,
+            "ok" if layer.holds else "no",
+            layer.detail,
+            "" if layer.holds else layer.remedy,
+        )
+        for layer in probe()
+    ]
+
+
+async def _attempt(
+    group: str, name: str, attempt: Callable[[], Awaitable[list[Check]]]
+) -> list[Check]:
+    try:
+        return await attempt()
+    except SpatialclawError as error:
+        return [Check(group, name, "no", error.message, error.hint or "")]
+
+
+async def _kernel(resolved: Resolved) -> list[Check]:
+    from spatialclaw.api import open_kernel
+
+    async with open_kernel(resolved.settings) as kernel:
+        result = await kernel.execute("print(6 * 7)", timeout=30)
+    if result.stdout.strip() != "42":
+        why = result.error.message if result.error else "it printed nothing"
+        return [Check("kernel", "start", "no", why)]
+    level = resolved.settings.confine
+    state: State = "ok" if level == "strict" else "partly"
+    return [Check("kernel", "start", state, f"a cell runs, confined: {level}")]
+
+
+async def _backend(resolved: Resolved) -> list[Check]:
+    from spatialclaw.backends import resolve
+
+    backend, why = await resolve(resolved)
+    try:
+        model = f" with model {backend.model}" if backend.model else ""
+        state: State = "partly" if backend.name == "builtin" else "ok"
+        remedy = (
+            "set OPENAI_BASE_URL and OPENAI_API_KEY, or start a local server, to let a VLM answer"
+            if backend.name == "builtin"
+            else ""
+        )
+        return [Check("backend", backend.name, state, f"{why}{model}", remedy)]
+    finally:
+        await backend.aclose()
+
+
+def _perception() -> list[Check]:
+    if importlib.util.find_spec("torch") is None:
+        return [
+            Check(
+                "perception",
+                "models",
+                "no",
+                "torch is not installed; the weight-free methods work",
+                "pip install 'spatialclaw[perception]'",
+            )
+        ]
+    version = importlib.metadata.version("torch")
+    return [Check("perception", "models", "partly", f"torch {version}, Python {sys.version[:6]}")]

@@ -1,0 +1,117 @@
+"""`spatialclaw ask MEDIA... QUESTION`: answers a question about pictures, a video or a capture."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from spatialclaw.agent.types import Answer
+from spatialclaw.cli.app import app
+from spatialclaw.cli.console import Console
+from spatialclaw.cli.options import shared_options
+from spatialclaw.config import Resolved
+from spatialclaw.errors import UsageError
+
+__all__ = ["split_arguments"]
+
+MAX_QUESTION = 20_000
+_STATUS = {"submitted": 0, "best_guess": 1, "failed": 1}
+
+
+@app.command()
+@shared_options
+def ask(
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="MEDIA... QUESTION",
+            help="pictures, videos, a folder or a capture; and last the question",
+            show_default=False,
+        ),
+    ],
+    resolved: Resolved,
+    choice: Annotated[
+        list[str] | None,
+        typer.Option("--choice", help="an option of a multiple-choice question; repeat it"),
+    ] = None,
+    answer_type: Annotated[
+        str | None,
+        typer.Option("--answer-type", help="number, choice, yes_no, text, point or box"),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="print one JSON object and nothing else")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="no progress, only the answer")
+    ] = False,
+) -> int:
+    """Answer a question about pictures, a video, several views or a capture.
+
+    The answer goes to stdout, everything else to stderr; the run folder explains it.
+    """
+    from spatialclaw.api import ask_resolved
+
+    media, question = split_arguments(arguments)
+    console = Console(quiet=quiet)
+    with console.live():
+        answer = ask_resolved(
+            media,
+            question,
+            resolved=resolved,
+            choices=choice,
+            answer_type=answer_type,
+            on_event=console.event,
+        )
+    _print_answer(answer, as_json=as_json, console=console)
+    return _STATUS[answer.status]
+
+
+def split_arguments(arguments: list[str]) -> tuple[list[Path], str]:
+    """Splits MEDIA... QUESTION.
+
+    Raises:
+        UsageError: No media, no question, or a question that is empty or far too long.
+    """
+    *media, question = arguments
+    if not media and Path(question).exists():
+        raise UsageError(
+            f"no question about {question}",
+            hint='Put it last: spatialclaw ask PHOTO "How far is the cup?"',
+        )
+    if not media:
+        raise UsageError(
+            "no picture, video or capture given",
+            hint='Name it before the question: spatialclaw ask PHOTO "How far is the cup?"',
+        )
+    if not question.strip():
+        raise UsageError("the question is empty", hint="Put it last, in quotes.")
+    if "\n" not in question and len(question) < 1000 and Path(question).exists():
+        raise UsageError(
+            f"the last argument is a file, {question}, where the question belongs",
+            hint="Put the question last, in quotes.",
+        )
+    if len(question) > MAX_QUESTION:
+        raise UsageError(
+            f"the question has {len(question)} characters, at most {MAX_QUESTION} are read",
+            hint="Shorten it.",
+        )
+    return [Path(path) for path in media], question.strip()
+
+
+def _print_answer(answer: Answer, *, as_json: bool, console: Console) -> None:
+    from spatialclaw.traces import answer_json
+
+    console.summary(answer)
+    if as_json:
+        print(json.dumps(answer_json(answer), ensure_ascii=False), flush=True)
+        return
+    if answer.status == "failed":
+        # Nothing that could be taken for an answer goes to stdout.
+        print(f"spatialclaw: no answer: {' '.join(answer.reason.split())}", file=sys.stderr)
+        return
+    mark = " (best guess)" if answer.status == "best_guess" else ""
+    print(f"{answer.text}{mark}", flush=True)
