@@ -1,0 +1,61 @@
+"""Which frames a run is about, so that a result's `frame` (a position) leads back to its `Frame`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from spatialclaw.primitives.errors import Unavailable
+from spatialclaw.primitives.frames import Frame, Frames
+
+__all__ = ["frame_of", "use_sequences"]
+
+_sequences: list[Frames] = []
+
+
+def use_sequences(sequences: Sequence[Frames]) -> None:
+    """Sets the sequences of this process; the builder of the cell namespace calls it once.
+
+    Args:
+        sequences: ``[frames]``, or ``videos`` when there are several.
+    """
+    _sequences[:] = list(sequences)
+
+
+def frame_of(thing: Any, frame: Frame | int | None = None) -> Frame:
+    """The `Frame` that a result belongs to.
+
+    Args:
+        thing: A `Frame`, a result with `source` (a Frame) or `frame` (a position), or None.
+        frame: The frame, or its position, when the caller says it.
+
+    Raises:
+        Unavailable: Nothing says which frame it is.
+    """
+    if isinstance(frame, Frame):
+        return frame
+    if isinstance(thing, Frame):
+        return thing
+    source = getattr(thing, "source", None)
+    if frame is None and isinstance(source, Frame):
+        return source
+    position = frame if frame is not None else getattr(thing, "frame", None)
+    if isinstance(position, Frame):
+        return position
+    if position is None:
+        raise Unavailable(
+            f"which frame does this {type(thing).__name__} belong to?",
+            hint="the argument frame=frames[0]",
+        )
+    siblings = getattr(source, "siblings", None)
+    sequence = siblings if siblings is not None else (_sequences[0] if _sequences else None)
+    if sequence is None:
+        raise Unavailable(
+            f"frame {position} is not known here", hint=f"the argument frame=frames[{position}]"
+        )
+    for candidate in sequence:
+        if candidate.position == position:
+            return candidate
+    raise Unavailable(
+        f"there is no frame {position} among {len(sequence)} frames", hint="frame=frames[0]"
+    )
