@@ -212,7 +212,7 @@ class Frames(Sequence[Frame]):
                 value = None if maps is None else maps[position]
                 if value is None:
                     continue
-                array = np.array(value, dtype=dtype)
+                array: npt.NDArray[Any] = np.array(value, dtype=dtype)
                 if array.shape != image.shape[:2]:
                     raise ValueError(f"{what} is {array.shape}, the picture {image.shape[:2]}")
                 if what == "depth":
