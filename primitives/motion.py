@@ -11,10 +11,12 @@ import numpy.typing as npt
 from spatialclaw.primitives import twoview
 from spatialclaw.primitives.errors import NothingFound, Unavailable
 from spatialclaw.primitives.frames import Frame
+from spatialclaw.primitives.geometry.motion import CameraMotion
+from spatialclaw.primitives.geometry.words import choose
 from spatialclaw.primitives.imaging import ASSUMED_FOCAL, as_frame, assumed_intrinsics
 from spatialclaw.primitives.match import raw_matches
 
-__all__ = ["CameraMotion", "estimate_motion"]
+__all__ = ["EstimatedMotion", "by_views", "estimate_motion"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -23,128 +25,65 @@ SWEEP = (0.5, 0.65, 0.8, 0.95, 1.15, 1.4, 1.8)
 FOCAL_SPREAD = 0.35
 """Standard deviation of the logarithm of an unknown focal length around `ASSUMED_FOCAL`."""
 
-_WORDS = (("right", "left"), ("down", "up"), ("forward", "backward"))
 
-
-@dataclass(eq=False)
-class CameraMotion:
-    """How the camera moved from frame a to frame b, in the axes of camera a.
+@dataclass(eq=False, repr=False)
+class EstimatedMotion(CameraMotion):
+    """A `CameraMotion` found from pictures, with what it rests on.
 
     Attributes:
-        rotation: (3, 3) axes of camera b in axes of camera a.
-        translation: (3,) position of camera b in the axes of camera a (x right, y down, z
-            forward); metres if `metric`, else of length 1; zero when it only turned.
-        metric: Whether the translation is in metres.
-        yaw_deg: Turn to the right (negative: to the left).
-        pitch_deg: Turn up (negative: down).
-        roll_deg: Turn clockwise about the viewing direction (negative: anticlockwise).
-        direction: Main direction of the movement: "left", "right", "up", "down", "forward",
-            "backward", or "none" when no movement beyond a turn can be seen.
-        turn: "left", "right", "up", "down", "clockwise", "anticlockwise" or "none" by the largest
-            angle.
-        margin: By how much the main direction leads: degrees until another direction would win.
-        confidence: 0..1 that `direction` is right ("none": that there is no movement).
-        probabilities: Direction -> probability, over what could not be decided (focal length,
-            sign of the parallax).
-        method: "poses", "depth+pnp" or "essential".
-        inliers: Number of matches behind it.
         frame_a: Position of the first frame.
         frame_b: Position of the second.
-        focal_px: Focal length that was used, pixels.
-        note: What to know about it, one line.
+        inliers: Number of matches behind it.
+        focal_px: Focal length that was used or found, pixels.
+        probabilities: Main direction -> probability, over what the pictures leave open (focal
+            length, sign of the parallax).
     """
 
-    rotation: Floats
-    translation: Floats
-    metric: bool
-    yaw_deg: float
-    pitch_deg: float
-    roll_deg: float
-    direction: str
-    turn: str
-    margin: float
-    confidence: float
-    method: str
     frame_a: int = 0
     frame_b: int = 0
     inliers: int = 0
     focal_px: float | None = None
     probabilities: dict[str, float] = field(default_factory=dict)
-    note: str = ""
+
+    @property
+    def margin(self) -> float:
+        """Degrees by which the move could change before `direction` would."""
+        return self.margin_deg
 
     @property
     def horizontal(self) -> str:
         """The word "left" or "right": the sideways part of the movement."""
-        return _WORDS[0][0] if self.translation[0] >= 0 else _WORDS[0][1]
+        return "right" if self.translation[0] >= 0 else "left"
 
     @property
     def vertical(self) -> str:
         """The word "up" or "down": the vertical part of the movement."""
-        return _WORDS[1][0] if self.translation[1] >= 0 else _WORDS[1][1]
+        return "down" if self.translation[1] >= 0 else "up"
 
     @property
     def lengthwise(self) -> str:
         """The word "forward" or "backward": the part of the movement along the view."""
-        return _WORDS[2][0] if self.translation[2] >= 0 else _WORDS[2][1]
+        return "forward" if self.translation[2] >= 0 else "backward"
 
     @property
-    def angle_deg(self) -> float:
-        """The whole angle of the turn, degrees."""
-        cosine = (np.trace(self.rotation) - 1) / 2
-        return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
-
-    @property
-    def distance(self) -> float:
-        """Length of the movement: metres if `metric`, else 1 (or 0 when it only turned)."""
-        return float(np.linalg.norm(self.translation))
-
-    def __repr__(self) -> str:
-        how_far = f"{self.distance:.2f} m " if self.metric else ""
-        x, y, z = self.translation
-        return (
-            f"<CameraMotion {self.frame_a} -> {self.frame_b}: moved {how_far}{self.direction} "
-            f"({x:.2f}, {y:.2f}, {z:.2f}), turned {_turn_words(self)}; "
-            f"confidence {self.confidence:.2f} by {self.method}{'; ' * bool(self.note)}{self.note}>"
-        )
-
-
-def _turn_words(motion: CameraMotion) -> str:
-    parts = [
-        f"{abs(value):.1f} deg {words[0] if value >= 0 else words[1]}"
-        for value, words in (
-            (motion.yaw_deg, ("right", "left")),
-            (motion.pitch_deg, ("up", "down")),
-            (motion.roll_deg, ("clockwise", "anticlockwise")),
-        )
-        if abs(value) >= 0.5
-    ]
-    return ", ".join(parts) or "less than 0.5 deg"
-
-
-def angles_deg(rotation: Floats) -> tuple[float, float, float]:
-    """Yaw (right), pitch (up) and roll (clockwise) in degrees of a turn of the camera."""
-    forward, right = rotation[:, 2], rotation[:, 0]
-    yaw = np.degrees(np.arctan2(forward[0], forward[2]))
-    pitch = np.degrees(np.arcsin(np.clip(-forward[1], -1, 1)))
-    # Roll: the right axis of b against the horizontal right of its viewing direction.
-    level = np.cross([0.0, 1.0, 0.0], forward)
-    level /= max(float(np.linalg.norm(level)), 1e-9)
-    down = np.cross(forward, level)
-    roll = np.degrees(np.arctan2(right @ down, right @ level))
-    return float(yaw), float(pitch), float(roll)
+    def turn(self) -> str:
+        """Main turn: "right", "left", "up", "down", "clockwise", "counterclockwise" or "none"."""
+        turns = [
+            (abs(self.yaw_deg), "right" if self.yaw_deg > 0 else "left"),
+            (abs(self.pitch_deg), "up" if self.pitch_deg > 0 else "down"),
+            # A camera that looks down and turns about the vertical rolls its picture too.
+            (abs(self.roll_deg) / 2, "clockwise" if self.roll_deg > 0 else "counterclockwise"),
+        ]
+        angle, word = max(turns)
+        return word if angle >= 0.3 else "none"
 
 
 def _direction(center: Floats) -> tuple[str, float]:
     """Main word of a displacement and the degrees by which it leads the next."""
-    size = np.abs(center)
-    order = np.argsort(-size)
-    first, second = order[0], order[1]
-    word = _WORDS[first][0 if center[first] > 0 else 1]
-    margin = np.degrees(np.pi / 4 - np.arctan2(size[second], size[first]))
-    return word, float(margin)
+    return choose(center, ["right", "left", "up", "down", "forward", "backward"])
 
 
-def from_pose(
+def _motion(
     rotation: Floats,
     translation: Floats,
     *,
@@ -153,28 +92,13 @@ def from_pose(
     a: Frame,
     b: Frame,
     **more: Any,
-) -> CameraMotion:
-    """A `CameraMotion` with its words from a relative pose."""
-    yaw, pitch, roll = angles_deg(rotation)
-    direction, margin = _direction(translation) if np.any(translation) else ("none", 0.0)
-    turns = [
-        (abs(yaw), "right" if yaw > 0 else "left"),
-        (abs(pitch), "up" if pitch > 0 else "down"),
-        # A turn about the vertical of a camera that looks down rolls the picture too.
-        (abs(roll) / 2, "clockwise" if roll > 0 else "anticlockwise"),
-    ]
-    angle, turn = max(turns)
-    return CameraMotion(
+) -> EstimatedMotion:
+    return EstimatedMotion(
         rotation=rotation,
         translation=translation,
         metric=metric,
-        yaw_deg=yaw,
-        pitch_deg=pitch,
-        roll_deg=roll,
-        direction=direction,
-        turn=turn if angle >= 0.3 else "none",
-        margin=margin,
         method=method,
+        moved=bool(np.any(translation)),
         frame_a=a.position,
         frame_b=b.position,
         **more,
@@ -183,7 +107,7 @@ def from_pose(
 
 def estimate_motion(
     frame_a: Any, frame_b: Any, intrinsics: Any = None, *, method: str = "auto"
-) -> CameraMotion:
+) -> EstimatedMotion:
     """How the camera moved and turned from one frame to another.
 
     Uses the poses of the capture where both frames have one; else the depth of a frame (metric);
@@ -198,7 +122,7 @@ def estimate_motion(
 
     Returns:
         `CameraMotion`: `.direction` ("right"), `.translation`, `.yaw_deg` (right positive),
-        `.turn`, `.confidence`, `.probabilities`.
+        `.turn`, `.margin_deg`, `.confidence`, `.probabilities`.
 
     Raises:
         NothingFound: Too few points are seen in both frames.
@@ -231,14 +155,14 @@ def estimate_motion(
     return by_views(a, b, points_a, points_b, intrinsics)
 
 
-def _by_poses(a: Frame, b: Frame) -> CameraMotion:
+def _by_poses(a: Frame, b: Frame) -> EstimatedMotion:
     assert a.pose is not None
     assert b.pose is not None
     relative = np.linalg.inv(a.pose) @ b.pose
     translation = relative[:3, 3]
     if np.linalg.norm(translation) < 1e-6:
         translation = np.zeros(3)
-    return from_pose(
+    return _motion(
         relative[:3, :3],
         translation,
         metric=a.metric and b.metric,
@@ -252,7 +176,7 @@ def _by_poses(a: Frame, b: Frame) -> CameraMotion:
 
 def _by_depth(
     a: Frame, b: Frame, points_a: Floats, points_b: Floats, intrinsics: Any
-) -> CameraMotion | None:
+) -> EstimatedMotion | None:
     """PnP of one view against the depth of the other."""
     import cv2
 
@@ -295,7 +219,7 @@ def _by_depth(
     if swapped:
         rotation, center = r, shift.ravel()
     share = len(index) / known.sum()
-    motion = from_pose(
+    motion = _motion(
         rotation,
         center,
         metric=(b if swapped else a).metric,
@@ -308,7 +232,7 @@ def _by_depth(
     )
     median = float(np.median(z[known]))
     if motion.distance < 0.003 * median:
-        motion.direction, motion.translation, motion.margin = "none", np.zeros(3), 0.0
+        motion.moved, motion.translation = False, np.zeros(3)
     return motion
 
 
@@ -322,7 +246,7 @@ class _Candidate:
 
 def by_views(
     a: Frame, b: Frame, points_a: Floats, points_b: Floats, intrinsics: Any = None
-) -> CameraMotion:
+) -> EstimatedMotion:
     """Relative pose from matched points alone, see `estimate_motion`."""
     if len(points_a) < 8:
         raise NothingFound(
@@ -334,7 +258,7 @@ def by_views(
     threshold = max(1.0, long_side / 1000)
     shift = np.linalg.norm(points_b - points_a, axis=1)
     if a.image.shape == b.image.shape and np.percentile(shift, 75) < 0.3 * threshold:
-        return from_pose(
+        return _motion(
             np.eye(3),
             np.zeros(3),
             metric=False,
@@ -421,13 +345,13 @@ def _implausible(points_a: Floats, view: twoview.TwoView) -> float:
 
 def _turn_only(
     a: Frame, b: Frame, candidates: list[_Candidate], threshold: float, known: bool
-) -> CameraMotion | None:
+) -> EstimatedMotion | None:
     best = min(candidates, key=lambda c: float(c.rotation_only["parallax_px"]))
     share = float(best.rotation_only["rotation_only"])
     if share < 0.85 or best.rotation_only["parallax_px"] > 1.5 * threshold:
         return None
     rotation = np.asarray(best.rotation_only["rotation"])
-    return from_pose(
+    return _motion(
         rotation,
         np.zeros(3),
         metric=False,
@@ -443,7 +367,7 @@ def _turn_only(
     )
 
 
-def _weigh(a: Frame, b: Frame, candidates: list[_Candidate], known: bool) -> CameraMotion:
+def _weigh(a: Frame, b: Frame, candidates: list[_Candidate], known: bool) -> EstimatedMotion:
     logs = np.array([c.log_weight for c in candidates])
     weights = np.exp(logs - logs.max())
     weights /= weights.sum()
@@ -470,7 +394,7 @@ def _weigh(a: Frame, b: Frame, candidates: list[_Candidate], known: bool) -> Cam
         )
     if best.in_front < 0.9:
         notes.append(f"{1 - best.in_front:.0%} of the points do not fit (moving things?)")
-    return from_pose(
+    return _motion(
         best.rotation,
         best.center,
         metric=False,
