@@ -1,0 +1,31 @@
+"""Starting a kernel's process: forked from a warmed template, confined by the operating system.
+
+::
+
+    layout = Layout.of(scratch)                      # scratch/ipc, scratch/work, scratch/connection.json
+    launched = await start(LaunchOptions(scratch, read_only=(manifest, frames)),
+                           ["-f", str(layout.connection), "--life", str(layout.ipc / "life"), ...])
+    launched.pid, launched.poll(), await launched.wait(), launched.kill(), await launched.aclose()
+
+`start` makes `ipc` and `work` (`prepare(scratch)` does it before, for sockets the host listens
+on), forks, confines and calls `spatialclaw.kernel.inside.main(argv)` in the confined process. It
+returns when the confinement is in force; readiness is the business of the caller and the kernel
+(life line, handshake). The connection file has to be written before; the kernel sees its content at
+the same path.
+"""
+
+from __future__ import annotations
+
+from spatialclaw.kernel.launch.options import Confine, LaunchOptions, Layout
+from spatialclaw.kernel.launch.start import Launched, prepare, start, stop_templates, warm
+
+__all__ = [
+    "Confine",
+    "LaunchOptions",
+    "Launched",
+    "Layout",
+    "prepare",
+    "start",
+    "stop_templates",
+    "warm",
+]
