@@ -1,7 +1,7 @@
 """Scorers of multiple-choice replies, each reading as its benchmark's own code reads.
 
-A scorer takes (reply, truth, args) and gives `Scored`; "letter" means one capital. The faults of the
-own codes are kept, because the published figures contain them.
+A scorer takes (reply, truth, args) and gives `Scored`; "letter" means one capital. The faults of
+the own codes are kept, because the published figures contain them.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ def mra(
         predicted: The number read.
         truth: The true number; its absolute value normalises.
         strict: Omni3D's comparison with <.
-        zero: For a truth of 0: "absolute" takes |p - t| itself as the error (SPAR); "exact" scores 1
-            for a prediction of 0 and 0 otherwise.
+        zero: For a truth of 0: "absolute" takes |p - t| itself as the error (SPAR); "exact" scores
+            1 for a prediction of 0 and 0 otherwise.
     """
     if not math.isfinite(predicted):
         return 0.0
@@ -74,10 +74,11 @@ def read_first_token(text: str) -> float | None:
 
 
 _WORDS = (
-    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen twenty"
-).split()
-_TENS = "thirty forty fifty sixty seventy eighty ninety".split()
+    *("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    *("eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen"),
+    *("eighteen", "nineteen", "twenty"),
+)
+_TENS = ("thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
 _WORD_VALUES: dict[str, float] = {
     **{word: float(i) for i, word in enumerate(_WORDS, 1)},
     **{word: 10.0 * i for i, word in enumerate(_TENS, 3)},
