@@ -1,0 +1,1 @@
+"""Scenes drawn from a seed, with questions whose answers are exactly known."""
