@@ -18,7 +18,7 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MANIFEST_VERSION", "Frame", "Frames", "SceneObject", "open_frames"]
+__all__ = ["MANIFEST_VERSION", "Frame", "Frames", "SceneObject", "map_frames", "open_frames"]
 
 MANIFEST_VERSION = 1
 
@@ -299,10 +299,26 @@ def open_frames(manifest: str | Path) -> list[Frames]:
     """
     path = Path(manifest)
     data = json.loads(path.read_text(encoding="utf-8"))
-    if data.get("version") != MANIFEST_VERSION:
-        raise ValueError(f"{path}: version {data.get('version')!r}, expected {MANIFEST_VERSION}")
     binary = path.with_name("frames.bin")
     blob: npt.NDArray[np.uint8] = np.memmap(binary, dtype=np.uint8, mode="r")
+    return map_frames(data, blob, name=str(path))
+
+
+def map_frames(
+    data: dict[str, Any], blob: npt.NDArray[np.uint8], *, name: str = "frames"
+) -> list[Frames]:
+    """Makes frames of a manifest that was read and an array file that is mapped already.
+
+    Args:
+        data: The manifest.
+        blob: (bytes,) uint8, all of the array file, read-only.
+        name: What to call them in errors.
+
+    Raises:
+        ValueError: The manifest is of another version, or reaches beyond the array file.
+    """
+    if data.get("version") != MANIFEST_VERSION:
+        raise ValueError(f"{name}: version {data.get('version')!r}, expected {MANIFEST_VERSION}")
     sequences = []
     for sequence in data["sequences"]:
         for position, record in enumerate(sequence["frames"]):
@@ -310,7 +326,7 @@ def open_frames(manifest: str | Path) -> list[Frames]:
         frames = [Frame(record, blob) for record in sequence["frames"]]
         for record in sequence["frames"]:
             if record["image_offset"] + 3 * record["width"] * record["height"] > blob.size:
-                raise ValueError(f"{binary} is shorter than {path.name} says")
+                raise ValueError(f"the array file is shorter than {name} says")
         objects = [SceneObject(o["name"], o["id"]) for o in sequence.get("objects", [])]
         sequences.append(
             Frames(

@@ -42,7 +42,7 @@ class Shown:
             offset), else {"kind": "figure"} or {"kind": "array"}.
     """
 
-    data: bytes
+    data: bytes = field(repr=False)
     media_type: str
     width: int
     height: int

@@ -1,0 +1,383 @@
+"""The host's side of the gateway: the one way a cell reaches perception, the VLM and more frames.
+
+What comes in is untrusted. A frame is size-limited before it is read, decoded as msgpack with
+limits, validated by the method's pydantic model, counted against the run's quotas, and recorded.
+No path from a cell is opened and nothing is unpickled. Files go out as read-only descriptors of
+files that the handler chose.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgpack
+from pydantic import BaseModel, ValidationError
+
+from spatialclaw.errors import SpatialclawError
+from spatialclaw.primitives.errors import PrimitiveError
+
+__all__ = ["Call", "Gateway", "GatewayServer", "WithFiles"]
+
+MAX_FRAME = 32 * 1024 * 1024
+MAX_CONNECTIONS = 16
+FRAME_SECONDS = 20.0
+_MAX_ITEMS = 100_000
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request of a cell, for the record.
+
+    Attributes:
+        method: Which.
+        params: As validated; bytes are replaced by their number.
+        ok: Whether it was answered.
+        error: Why not, or "".
+        seconds: Wall time.
+        bytes_in: Size of the request.
+        bytes_out: Size of the reply.
+        result: The result, bytes replaced by their number; None when it failed.
+    """
+
+    method: str
+    params: dict[str, Any]
+    ok: bool
+    error: str
+    seconds: float
+    bytes_in: int
+    bytes_out: int
+    result: Any = None
+
+
+@dataclass
+class WithFiles:
+    """A result and files that go along as read-only descriptors."""
+
+    result: Any
+    files: list[Path] = field(default_factory=list)
+
+
+Handler = Callable[[Any], Awaitable[Any] | Any]
+
+
+@dataclass
+class _Method:
+    params: type[BaseModel]
+    handler: Handler
+    quota: int | None
+    used: int = 0
+    recorded: bool = True
+
+
+class Gateway:
+    """The methods that the cells of one run may call.
+
+    Args:
+        record: Called with each `Call` after it was answered.
+        max_calls: Requests of the whole run.
+        max_bytes: Bytes that the run may send.
+        max_concurrent: Requests answered at the same time.
+
+    Example:
+        >>> class Params(BaseModel):
+        ...     text: str
+        >>> gateway = Gateway()
+        >>> gateway.register("echo", Params, lambda p: p.text)
+    """
+
+    def __init__(
+        self,
+        *,
+        record: Callable[[Call], None] | None = None,
+        max_calls: int = 2_000,
+        max_bytes: int = 4 * 1024**3,
+        max_concurrent: int = 4,
+    ) -> None:
+        self.record = record
+        self.max_calls = max_calls
+        self.max_bytes = max_bytes
+        self.calls = 0
+        self.bytes = 0
+        self._methods: dict[str, _Method] = {}
+        self._slots = asyncio.Semaphore(max_concurrent)
+
+    def register(
+        self,
+        method: str,
+        params: type[BaseModel],
+        handler: Handler,
+        *,
+        quota: int | None = None,
+        recorded: bool = True,
+    ) -> None:
+        """Adds a method, or replaces it.
+
+        Args:
+            method: Name such as "vlm.look".
+            params: Model that validates the parameters; forbid what you do not know.
+            handler: Takes the model, returns what msgpack can carry or `WithFiles`; plain or async.
+                A `PrimitiveError` or `SpatialclawError` it raises reaches the cell as it is.
+            quota: Calls of this method in the run.
+            recorded: Whether to record its calls.
+        """
+        self._methods[method] = _Method(params, handler, quota, recorded=recorded)
+
+    @property
+    def methods(self) -> list[str]:
+        """Names of the methods there are."""
+        return sorted(self._methods)
+
+    async def answer(self, frame: bytes) -> tuple[bytes, list[Path]]:
+        """Answers one frame.
+
+        Returns:
+            The reply's frame without its length, and the files to send with it.
+
+        Raises:
+            ValueError: The frame is no request at all; the connection is not worth keeping.
+        """
+        started = time.perf_counter()
+        request = _decode(frame)
+        number, name = request["id"], request["method"]
+        files: list[Path] = []
+        params: dict[str, Any] = {}
+        error: dict[str, Any] | None = None
+        result: Any = None
+        method = self._methods.get(name)
+        try:
+            if method is None:
+                raise PrimitiveUnavailable(name, self.methods)
+            self._charge(method, name, len(frame))
+            model = method.params.model_validate(request["params"], strict=False)
+            params = _without_bytes(model.model_dump())
+            async with self._slots:
+                result = method.handler(model)
+                if hasattr(result, "__await__"):
+                    result = await result
+            if isinstance(result, WithFiles):
+                files, result = result.files, result.result
+        except ValidationError as invalid:
+            error = {"type": "PrimitiveError", "message": f"{name}: {_first(invalid)}"}
+        except PrimitiveError as refused:
+            error = {
+                "type": type(refused).__name__,
+                "message": refused.message,
+                "hint": refused.hint,
+                "candidates": [str(c)[:200] for c in getattr(refused, "candidates", [])][:20],
+            }
+        except SpatialclawError as failed:
+            error = {"type": "Unavailable", "message": failed.message, "hint": failed.hint}
+        except asyncio.CancelledError:
+            raise
+        except Exception as failed:  # a bug of a handler must not end the run's gateway
+            error = {"type": "PrimitiveError", "message": f"{name}: {type(failed).__name__}"}
+        reply = _reply(number, result, error)
+        if len(reply) > MAX_FRAME:
+            error = {"type": "TooMuch", "message": f"{name}: the reply has {len(reply)} bytes"}
+            reply, files = _reply(number, None, error), []
+        if self.record is not None and (method is None or method.recorded):
+            self.record(
+                Call(
+                    method=name,
+                    params=params,
+                    ok=error is None,
+                    error=str(error["message"]) if error else "",
+                    seconds=time.perf_counter() - started,
+                    bytes_in=len(frame),
+                    bytes_out=len(reply),
+                    result=_without_bytes(result) if error is None else None,
+                )
+            )
+        return reply, files
+
+    def _charge(self, method: _Method, name: str, size: int) -> None:
+        from spatialclaw.primitives.errors import TooMuch
+
+        if self.calls >= self.max_calls:
+            raise TooMuch(f"the run's {self.max_calls} calls to the host are used up")
+        if method.quota is not None and method.used >= method.quota:
+            raise TooMuch(
+                f"{name}: the run's {method.quota} calls are used up",
+                hint="work with what the earlier calls returned",
+            )
+        if self.bytes + size > self.max_bytes:
+            raise TooMuch(f"the run's {self.max_bytes / 1e6:.0f} MB to the host are used up")
+        self.calls += 1
+        method.used += 1
+        self.bytes += size
+
+
+class PrimitiveUnavailable(PrimitiveError):
+    """The method does not exist here; reaches the cell as `Unavailable`."""
+
+    def __init__(self, name: str, known: list[str]) -> None:
+        super().__init__(
+            f"{name[:80]!r} is not available in this run",
+            hint=f"one of {', '.join(known)}" if known else None,
+        )
+
+
+PrimitiveUnavailable.__name__ = "Unavailable"
+
+
+class GatewayServer:
+    """Serves a `Gateway` on one Unix socket.
+
+    Args:
+        path: Where to listen; in a folder that nobody else may enter.
+        gateway: What to serve; may be exchanged while it runs.
+    """
+
+    def __init__(self, path: Path, gateway: Gateway) -> None:
+        self.path = path
+        self.gateway = gateway
+        self.refused = 0
+        self._listener: socket.socket | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._accepting: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts to listen."""
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(self.path))
+        self.path.chmod(0o666)  # the folder keeps others out
+        listener.listen(16)
+        listener.setblocking(False)
+        self._listener = listener
+        self._accepting = asyncio.ensure_future(self._accept(listener))
+
+    async def aclose(self) -> None:
+        """Stops listening and ends every connection."""
+        tasks = [t for t in (self._accepting, *self._tasks) if t is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+
+    async def _accept(self, listener: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                sock, _ = await loop.sock_accept(listener)
+            except OSError:  # no descriptors left: wait until some are free again
+                await asyncio.sleep(0.1)
+                continue
+            sock.setblocking(False)
+            if len(self._tasks) >= MAX_CONNECTIONS:
+                self.refused += 1
+                sock.close()
+                continue
+            task = asyncio.ensure_future(self._serve(sock))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                head = await _exactly(loop, sock, 4)
+                (size,) = struct.unpack(">I", head)
+                if size > MAX_FRAME:
+                    reply = _reply(None, None, {"type": "TooMuch", "message": "frame too large"})
+                    await loop.sock_sendall(sock, struct.pack(">I", len(reply)) + reply)
+                    return
+                # a frame that has begun has to arrive: nobody may hold memory by sending slowly
+                frame = await asyncio.wait_for(_exactly(loop, sock, size), FRAME_SECONDS)
+                reply, files = await self.gateway.answer(frame)
+                await asyncio.wait_for(self._send(loop, sock, reply, files), FRAME_SECONDS)
+        except (ValueError, OSError, EOFError, TimeoutError):
+            self.refused += 1  # garbage, half a frame, too slow, gone: the connection ends
+        finally:
+            sock.close()
+
+    async def _send(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, reply: bytes, files: list[Path]
+    ) -> None:
+        head = struct.pack(">I", len(reply))
+        fds = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in files]
+        try:
+            if fds:
+                while True:
+                    try:
+                        socket.send_fds(sock, [head], fds)
+                        break
+                    except BlockingIOError:
+                        await asyncio.sleep(0.001)
+                await loop.sock_sendall(sock, reply)
+            else:
+                await loop.sock_sendall(sock, head + reply)
+        finally:
+            for fd in fds:
+                os.close(fd)
+
+
+async def _exactly(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: int) -> bytes:
+    parts = bytearray()
+    while len(parts) < size:
+        data = await loop.sock_recv(sock, min(size - len(parts), 1 << 20))
+        if not data:
+            if parts:
+                raise ValueError("half a frame")
+            raise EOFError
+        parts += data
+    return bytes(parts)
+
+
+def _decode(frame: bytes) -> dict[str, Any]:
+    try:
+        request = msgpack.unpackb(
+            frame,
+            raw=False,
+            strict_map_key=True,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=_MAX_ITEMS,
+            max_ext_len=0,
+        )
+    except Exception as error:  # msgpack raises a dozen kinds, RecursionError among them
+        raise ValueError("no msgpack") from error
+    if not isinstance(request, dict) or set(request) != {"id", "method", "params"}:
+        raise ValueError("no request")
+    if type(request["id"]) is not int or not 0 <= request["id"] < 2**53:
+        raise ValueError("no id")
+    if not isinstance(request["method"], str) or not isinstance(request["params"], dict):
+        raise ValueError("no method")
+    return request
+
+
+def _reply(number: int | None, result: Any, error: dict[str, Any] | None) -> bytes:
+    message: dict[str, Any] = {"id": number, "ok": error is None}
+    if error is None:
+        message["result"] = result
+    else:
+        message["error"] = error
+    packed: bytes = msgpack.packb(message, use_bin_type=True)
+    return packed
+
+
+def _first(invalid: ValidationError) -> str:
+    first = invalid.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else str(first["msg"])
+
+
+def _without_bytes(value: Any) -> Any:
+    if isinstance(value, bytes | bytearray):
+        return f"<{len(value)} bytes>"
+    if isinstance(value, dict):
+        return {str(k): _without_bytes(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_bytes(v) for v in value]
+    return value

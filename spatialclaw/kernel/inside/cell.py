@@ -1,0 +1,165 @@
+"""The two halves around a cell: what was there before, and the report of what it did."""
+
+from __future__ import annotations
+
+import builtins
+import reprlib
+import sys
+import time
+import types
+from typing import Any
+
+import numpy as np
+
+from spatialclaw.kernel.inside.fingerprint import Budget, fingerprint
+from spatialclaw.kernel.inside.stream import CappedStream
+
+__all__ = ["CELL_TYPE", "CellWatch", "summarise"]
+
+CELL_TYPE = "application/vnd.spatialclaw.cell+json"
+_MAX_REPORTED = 60
+_IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
+_short = reprlib.Repr()
+_short.maxother, _short.maxstring, _short.maxlong = 200, 120, 60
+_short.maxlist, _short.maxtuple, _short.maxdict, _short.maxset = 8, 8, 6, 6
+
+
+class CellWatch:
+    """Notices what each cell made, changed and deleted, and reports it to the host.
+
+    Args:
+        kernel: The kernel whose shell runs the cells.
+    """
+
+    def __init__(self, kernel: Any) -> None:
+        self.kernel = kernel
+        self.known: dict[str, tuple[int, int]] = {}
+        self.cells = 0
+        self.started = 0.0
+        self._builtins = dict(vars(builtins))
+        self._streams = (sys.stdout, sys.stderr)
+
+    def adopt(self, old: CellWatch) -> None:
+        """Takes over what another watch of the same namespace knew."""
+        self.known, self.cells = old.known, old.cells
+        self._builtins = old._builtins
+
+    def settle(self) -> None:
+        """Takes the namespace as it is now for known: nothing in it is news."""
+        self.known = self._survey(set())
+
+    def before(self, code: str) -> None:
+        """To be called when a cell starts."""
+        del code
+        self._builtins = dict(vars(builtins))
+        self.started = time.perf_counter()
+
+    def after(self, error: dict[str, Any] | None) -> None:
+        """To be called when a cell has ended, one way or another: publishes its report."""
+        seconds = time.perf_counter() - self.started
+        repaired = self._repair()
+        self.cells += 1
+        if "spatialclaw.primitives.runtime_figures" in sys.modules:
+            sys.modules["spatialclaw.primitives.runtime_figures"].flush()
+        dropped = sum(s.end_of_cell() for s in self._streams if isinstance(s, CappedStream))
+        report = {
+            "cell": self.cells,
+            "seconds": seconds,
+            "dropped": dropped,
+            "repaired": repaired,
+            "error": error,
+            "variables": self._changes(),
+        }
+        self.kernel.shell.display_pub.publish({CELL_TYPE: report})
+
+    def _repair(self) -> list[str]:
+        """Puts back the builtins and streams that the cell replaced or closed."""
+        repaired = []
+        current = vars(builtins)
+        for name, value in self._builtins.items():
+            if name != "_" and current.get(name, self) is not value:
+                current[name] = value
+                repaired.append(name)
+        for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
+            if getattr(sys, name) is not stream:
+                setattr(sys, name, stream)
+                repaired.append(f"sys.{name}")
+        return repaired
+
+    def _survey(self, first: set[str]) -> dict[str, tuple[int, int]]:
+        budget = Budget()
+        namespace = self.kernel.shell.user_ns
+        hidden = self.kernel.shell.user_ns_hidden
+        names = [
+            name
+            for name, value in list(namespace.items())
+            if isinstance(name, str)
+            and not name.startswith("_")
+            and not isinstance(value, types.ModuleType)
+            and name not in _IPYTHON
+            and not (name in hidden and hidden[name] is value)
+        ]
+        names.sort(key=lambda name: name not in first)
+        return {name: (id(namespace[name]), fingerprint(namespace[name], budget)) for name in names}
+
+    def _changes(self) -> list[dict[str, Any]]:
+        now = self._survey(set())
+        namespace = self.kernel.shell.user_ns
+        changes = []
+        for name, mark in now.items():
+            old = self.known.get(name)
+            if old == mark:
+                continue
+            kind, text = summarise(namespace[name])
+            change = "new" if old is None else "changed"
+            changes.append({"name": name, "type": kind, "summary": text, "change": change})
+        for name in self.known:
+            if name not in now:
+                changes.append({"name": name, "type": "", "summary": "", "change": "deleted"})
+        self.known = now
+        return changes[:_MAX_REPORTED]
+
+
+def summarise(value: Any) -> tuple[str, str]:
+    """Class and one line about a value; arrays by shape, dtype, range and share of NaN."""
+    kind = type(value).__name__
+    try:
+        if isinstance(value, np.ndarray):
+            return kind, _array_line(value)
+        text = repr(value) if _has_own_repr(value) else _short.repr(value)
+    except Exception as error:  # the repr of a class made in a cell
+        text = f"<repr failed: {type(error).__name__}>"
+    text = " ".join(str(text).split())
+    return kind, text if len(text) <= 200 else text[:197] + "..."
+
+
+def _has_own_repr(value: Any) -> bool:
+    return type(value).__module__.startswith("spatialclaw.")
+
+
+def _array_line(array: np.ndarray[Any, Any]) -> str:
+    plain = array.view(np.ndarray)
+    ref = getattr(array, "ref", None)
+    head = f"{plain.shape} {plain.dtype}" + (f" [{ref}]" if isinstance(ref, str) else "")
+    if plain.size == 0:
+        return head
+    if plain.size <= 9 and plain.dtype.kind in "iufb":
+        return f"{head} {np.array2string(plain, precision=4, separator=', ')}".replace("\n", "")
+    if plain.dtype.kind == "b":
+        return f"{head}, {plain.mean():.1%} True"
+    if plain.dtype.kind in "iu":
+        sample = _sample(plain)
+        return f"{head}, {sample.min()} to {sample.max()}"
+    if plain.dtype.kind == "f":
+        sample = _sample(plain)
+        finite = sample[np.isfinite(sample)]
+        nan = 1 - finite.size / sample.size
+        tail = f", {nan:.1%} NaN or inf" if nan else ""
+        span = f", {finite.min():.4g} to {finite.max():.4g}" if finite.size else ""
+        return head + span + tail
+    return head
+
+
+def _sample(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    flat = array.reshape(-1) if array.flags.c_contiguous else array.flatten()
+    return flat if flat.size <= 4_000_000 else flat[:: flat.size // 1_000_000]

@@ -1,0 +1,384 @@
+"""The guard: the first process of a kernel, parent of everything the kernel starts.
+
+It holds one Unix socket to the host (the life line). When that closes, by whatever death of the
+host, everything below the guard is killed and the guard ends. It collects the exit status of the
+kernel, passes signals on, wakes and drops snapshots, and drains what is written past Python to file
+descriptors 1 and 2.
+
+Both directions of the life line are JSON objects, one a line. The host sends
+``{"op": "signal"|"kill"|"wake"|"drop"|"flush"|"end", "n": request number, ...}``; the guard sends
+``{"e": "hello"|"ready"|"exit"|"snap"|"gone"|"done", ...}``. Generations (``gen``) count the
+processes that have been the kernel: 0 first, one more with every waking of a snapshot.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+from dataclasses import dataclass, field
+from typing import Any
+
+from spatialclaw.kernel.inside.tree import descendants, die_with_parent, end_all, subreaper
+
+__all__ = ["Tie", "receive", "supervise", "transmit"]
+
+_HEAD = _TAIL = 32_768
+
+
+@dataclass
+class Tie:
+    """What ties a kernel to its guard.
+
+    Attributes:
+        channel: Socket to the guard, one JSON object a packet.
+        gen: Which generation this kernel is.
+    """
+
+    channel: socket.socket
+    gen: int
+
+    def say(self, **message: Any) -> None:
+        """Tells the guard something; a guard that is gone is no error (we are about to die)."""
+        with contextlib.suppress(OSError):
+            transmit(self.channel, message)
+
+
+def transmit(sock: socket.socket, message: dict[str, Any], fds: list[int] | None = None) -> None:
+    """Sends one packet with file descriptors."""
+    extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
+    sock.sendmsg([json.dumps(message).encode()], extra)
+
+
+def receive(sock: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
+    """Receives one packet with file descriptors; None when the other end is gone."""
+    fds = array.array("i")
+    try:
+        data, ancillary, _flags, _address = sock.recvmsg(65536, socket.CMSG_SPACE(4 * 4))
+    except ConnectionError:
+        return None, []
+    for level, kind, payload in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
+    if not data:
+        return None, list(fds)
+    return json.loads(data), list(fds)
+
+
+@dataclass
+class _Raw:
+    """Head and tail of what came through a file descriptor since the last flush."""
+
+    head: bytearray = field(default_factory=bytearray)
+    tail: bytearray = field(default_factory=bytearray)
+    dropped: int = 0
+
+    def add(self, data: bytes) -> None:
+        room = _HEAD - len(self.head)
+        if room > 0:
+            self.head += data[:room]
+            data = data[room:]
+        self.tail += data
+        if len(self.tail) > _TAIL:
+            self.dropped += len(self.tail) - _TAIL
+            del self.tail[: len(self.tail) - _TAIL]
+
+    def take(self) -> dict[str, Any]:
+        report = {
+            "head": self.head.decode("utf-8", "replace"),
+            "tail": self.tail.decode("utf-8", "replace"),
+            "dropped": self.dropped,
+        }
+        self.head, self.tail, self.dropped = bytearray(), bytearray(), 0
+        return report
+
+
+@dataclass
+class _Live:
+    gen: int
+    pid: int
+    channel: socket.socket
+
+
+@dataclass
+class _Sleeper:
+    name: str
+    channel: socket.socket
+    pid: int = 0
+
+
+class _Guard:
+    def __init__(self, life: socket.socket) -> None:
+        self.life = life
+        self.inbox = bytearray()
+        self.selector = selectors.DefaultSelector()
+        self.live: dict[int, _Live] = {}
+        self.sleepers: dict[str, _Sleeper] = {}
+        self.raw = {1: _Raw(), 2: _Raw()}
+        self.pipes: dict[int, int] = {}
+        self.writers: dict[int, int] = {}
+
+    # -- starting ------------------------------------------------------------------------------
+    def first(self) -> Tie | None:
+        """Forks the kernel; returns its tie in the kernel and None in the guard."""
+        for fd in (1, 2):
+            self.pipes[fd], self.writers[fd] = os.pipe()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            die_with_parent()
+            for fd in (1, 2):
+                os.dup2(self.writers[fd], fd)
+                os.close(self.writers[fd])
+                os.close(self.pipes[fd])
+            self.life.close()
+            ours.close()
+            os.setpgid(0, 0)
+            return Tie(theirs, 0)
+        theirs.close()
+        with contextlib.suppress(OSError):  # the child does it too; whoever comes first
+            os.setpgid(pid, pid)
+        self._add_live(0, pid, ours)
+        return None
+
+    def _add_live(self, gen: int, pid: int, channel: socket.socket) -> None:
+        channel.setblocking(False)
+        self.live[gen] = _Live(gen, pid, channel)
+        self.selector.register(channel, selectors.EVENT_READ, ("kernel", gen))
+
+    # -- the loop ------------------------------------------------------------------------------
+    def watch(self) -> None:
+        wake_r, wake_w = os.pipe()
+        os.set_blocking(wake_r, False)
+        os.set_blocking(wake_w, False)
+        signal.set_wakeup_fd(wake_w, warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        for ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
+            signal.signal(ignored, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda *_: self.finish())
+        for fd, pipe in self.pipes.items():
+            os.set_blocking(pipe, False)
+            self.selector.register(pipe, selectors.EVENT_READ, ("raw", fd))
+        self.selector.register(self.life, selectors.EVENT_READ, ("host", 0))
+        self.selector.register(wake_r, selectors.EVENT_READ, ("signal", wake_r))
+        self.tell(e="hello", pid=os.getpid())
+        self.reap()
+        while True:
+            for key, _mask in self.selector.select():
+                kind, which = key.data
+                if kind == "host":
+                    self.from_host()
+                elif kind == "signal":
+                    with contextlib.suppress(BlockingIOError):
+                        os.read(wake_r, 4096)
+                    self.reap()
+                elif kind == "raw":
+                    self.drain(which)
+                elif kind == "kernel":
+                    self.from_kernel(which)
+                else:
+                    self.from_sleeper(which)
+
+    def tell(self, **message: Any) -> None:
+        try:
+            self.life.sendall(json.dumps(message).encode() + b"\n")
+        except OSError:
+            self.finish()
+
+    def finish(self) -> None:
+        """Kills everything below and ends."""
+        with contextlib.suppress(OSError):
+            self.life.close()
+        end_all(os.getpid())
+        os._exit(0)
+
+    def reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            for live in list(self.live.values()):
+                if live.pid == pid:
+                    self.kernel_ended(live, os.waitstatus_to_exitcode(status))
+            for sleeper in list(self.sleepers.values()):
+                if sleeper.pid == pid:
+                    self.forget(sleeper)
+
+    def kernel_ended(self, live: _Live, code: int) -> None:
+        self.from_kernel(live.gen)  # what it said last
+        self.mute(live)
+        live.channel.close()
+        del self.live[live.gen]
+        if not self.live:
+            end_all(os.getpid(), spare=[s.pid for s in self.sleepers.values()])
+        for fd in self.pipes:
+            self.drain(fd)
+        self.tell(e="exit", gen=live.gen, code=code, out=self.raw[1].take(), err=self.raw[2].take())
+
+    def drain(self, fd: int) -> None:
+        for _ in range(64):
+            try:
+                data = os.read(self.pipes[fd], 65536)
+            except BlockingIOError:
+                return
+            if not data:
+                return
+            self.raw[fd].add(data)
+
+    # -- messages ------------------------------------------------------------------------------
+    def from_host(self) -> None:
+        try:
+            data = self.life.recv(65536)
+        except ConnectionError:
+            data = b""
+        if not data:
+            self.finish()
+        self.inbox += data
+        *lines, rest = self.inbox.split(b"\n")
+        self.inbox = bytearray(rest)
+        for line in lines:
+            self.obey(json.loads(line))
+
+    def obey(self, message: dict[str, Any]) -> None:
+        op, answer = message["op"], {"e": "done", "n": message.get("n"), "ok": True}
+        live = self.live.get(message.get("gen", -1))
+        if op == "end":
+            self.finish()
+        elif op == "signal" and live:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(live.pid, message["signal"])
+        elif op == "kill" and live:
+            self.kill(live)
+        elif op == "wake":
+            answer["ok"] = self.wake(message)
+        elif op == "drop":
+            sleeper = self.sleepers.get(message["name"])
+            if sleeper:
+                self.forget(sleeper)
+        elif op == "flush":
+            for fd in self.pipes:
+                self.drain(fd)
+            answer.update(out=self.raw[1].take(), err=self.raw[2].take())
+        self.tell(**answer)
+
+    def kill(self, live: _Live) -> None:
+        others = [s.pid for s in self.sleepers.values()]
+        others += [other.pid for other in self.live.values() if other.gen != live.gen]
+        below = descendants(live.pid, spare=others)
+        for pid in (live.pid, *below):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        if len(self.live) == 1:  # orphans of a kernel cannot be told apart when there are two
+            end_all(os.getpid(), spare=[live.pid, *others])
+
+    def from_kernel(self, gen: int) -> None:
+        live = self.live.get(gen)
+        if live is None:
+            return
+        while True:
+            try:
+                message, fds = receive(live.channel)
+            except (BlockingIOError, ValueError):
+                return
+            if message is None:
+                self.mute(live)
+                return
+            if message.get("say") == "ready":
+                self.tell(e="ready", gen=gen)
+            elif message.get("say") == "snapshot" and fds:
+                self.adopt(str(message["name"]), socket.socket(fileno=fds[0]))
+            elif message.get("say") == "refused":
+                self.tell(e="snap", name=message["name"], ok=False, why=str(message["why"])[:500])
+            for fd in fds[1:]:
+                os.close(fd)
+
+    def mute(self, live: _Live) -> None:
+        """Stops listening to a kernel that closed its end; its exit status comes by itself."""
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(live.channel)
+
+    def adopt(self, name: str, channel: socket.socket) -> None:
+        old = self.sleepers.get(name)
+        if old:
+            self.forget(old, tell=False)
+        channel.setblocking(False)
+        self.sleepers[name] = _Sleeper(name, channel)
+        self.selector.register(channel, selectors.EVENT_READ, ("sleeper", name))
+
+    def from_sleeper(self, name: str) -> None:
+        sleeper = self.sleepers.get(name)
+        if sleeper is None:
+            return
+        try:
+            message, _fds = receive(sleeper.channel)
+        except (BlockingIOError, ValueError):
+            return
+        if message is None:
+            self.forget(sleeper)
+        else:
+            fresh = not sleeper.pid
+            sleeper.pid = int(message["pid"])
+            if fresh:
+                self.tell(e="snap", name=name, ok=True)
+
+    def wake(self, message: dict[str, Any]) -> bool:
+        sleeper = self.sleepers.get(message["name"])
+        if sleeper is None or not sleeper.pid:
+            return False
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pid = sleeper.pid
+        try:
+            transmit(sleeper.channel, message, [theirs.fileno()])
+        except OSError:
+            ours.close()
+            return False
+        finally:
+            theirs.close()
+        self._add_live(message["gen"], pid, ours)
+        if message.get("keep", True):
+            sleeper.pid = -1  # its copy takes over and says who it is
+        else:
+            sleeper.pid = 0
+            self.forget(sleeper, tell=False)
+        return True
+
+    def forget(self, sleeper: _Sleeper, *, tell: bool = True) -> None:
+        self.sleepers.pop(sleeper.name, None)
+        with contextlib.suppress(KeyError, ValueError):
+            self.selector.unregister(sleeper.channel)
+        sleeper.channel.close()  # it ends by itself when it sees this
+        if tell:
+            self.tell(e="gone", name=sleeper.name)
+
+
+def supervise(life_path: str) -> Tie:
+    """Becomes the guard of a kernel that is forked here; returns only in the kernel.
+
+    Args:
+        life_path: Unix socket on which the host waits for the life line.
+
+    Raises:
+        OSError: The host is not there.
+    """
+    life = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    life.connect(life_path)
+    subreaper()
+    guard = _Guard(life)
+    tie = guard.first()
+    if tie is not None:
+        return tie
+    try:
+        guard.watch()
+    finally:
+        end_all(os.getpid())
+        os._exit(70)

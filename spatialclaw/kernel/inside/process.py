@@ -1,0 +1,131 @@
+"""A Jupyter kernel that can fork itself: IPython's kernel with our hooks around each cell."""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import importlib
+import os
+import random
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+from spatialclaw.kernel.inside.guard import Tie, supervise
+from spatialclaw.kernel.inside.sleep import Refused, Woken, snapshot
+
+__all__ = ["PRELOAD", "preload", "run"]
+
+PRELOAD = (
+    "numpy",
+    "scipy",
+    "scipy.ndimage",
+    "scipy.optimize",
+    "scipy.spatial",
+    "scipy.spatial.transform",
+    "cv2",
+    "PIL.Image",
+    "PIL.JpegImagePlugin",
+    "PIL.PngImagePlugin",
+    "msgpack",
+    "ipykernel.kernelapp",
+    "ipykernel.ipkernel",
+    "ipykernel.zmqshell",
+    "ipykernel.displayhook",
+    "ipykernel.iostream",
+    "psutil",
+    "spatialclaw.kernel.inside.app",
+    "spatialclaw.primitives.namespace",
+)
+
+ENVIRONMENT = {
+    "MPLBACKEND": "module://spatialclaw.primitives.runtime_figures",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+}
+
+
+def preload() -> None:
+    """Imports everything a kernel needs, starting no thread and opening no socket."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for module in PRELOAD:
+        importlib.import_module(module)
+    from spatialclaw.primitives.namespace import preload as vocabulary
+
+    vocabulary()
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="spatialclaw.kernel.inside")
+    parser.add_argument("-f", dest="connection", required=True)
+    parser.add_argument("--life")
+    parser.add_argument("--gateway")
+    return parser.parse_args(list(argv))
+
+
+def run(argv: Sequence[str]) -> NoReturn:
+    """Runs a kernel until it ends, then ends the process. Single-threaded callers only."""
+    try:
+        options = _parse(argv)
+        tie = supervise(options.life) if options.life else None
+        _serve(options, tie)
+        code = 0
+    except SystemExit as ending:
+        code = ending.code if isinstance(ending.code, int) else 1
+    except BaseException:  # the last frame of the process: say why it ends
+        traceback.print_exc(file=sys.__stderr__)
+        code = 71
+    _flush()
+    os._exit(code)
+
+
+def _flush() -> None:
+    for stream in (sys.__stdout__, sys.__stderr__):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            continue  # closed, or its reader is gone
+
+
+def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
+    preload()
+    _reseed()
+    gc.freeze()
+    from spatialclaw.kernel.inside.app import App, make
+    from spatialclaw.primitives import runtime
+
+    runtime.connect(options.gateway)
+    app: App = make(options.connection, tie)
+    if tie:
+        tie.say(say="ready")
+    while True:
+        app.start()
+        order = app.take_order()
+        if order is None:
+            return
+        try:
+            woken = snapshot(order.name, app.tie)
+        except Refused as refusal:
+            if app.tie:
+                app.tie.say(say="refused", name=order.name, why=str(refusal))
+            continue
+        if isinstance(woken, Woken):
+            _reseed()
+            app.reopen(woken)
+            app.tie.say(say="ready")
+
+
+def _reseed() -> None:
+    """Gives this fork random numbers of its own."""
+    random.seed()
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numpy.random.seed()
+    cv2 = sys.modules.get("cv2")
+    if cv2 is not None:
+        cv2.setRNGSeed(int.from_bytes(os.urandom(3), "little"))

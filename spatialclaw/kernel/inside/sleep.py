@@ -1,0 +1,115 @@
+"""Snapshots: a forked copy of the kernel that sleeps until it is wanted.
+
+The fork happens in the main thread while no event loop runs and no cell is executing. The copy
+keeps the Python objects and nothing else: descriptors of the old sockets and pipes are closed and
+never used, threads do not exist in it. When it is woken it first forks another copy, which sleeps
+on in its place, and then becomes the kernel: the caller builds new sockets around the old
+namespace.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from spatialclaw.kernel.inside.guard import Tie, receive, transmit
+from spatialclaw.kernel.inside.tree import fork_detached
+
+__all__ = ["Refused", "Woken", "snapshot"]
+
+OWN_THREADS = frozenset({"MainThread", "IOPub", "Control", "Heartbeat", "Shell channel"})
+
+
+class Refused(Exception):
+    """This state cannot be kept; says why."""
+
+
+@dataclass
+class Woken:
+    """A snapshot was woken: this process is the kernel now.
+
+    Attributes:
+        tie: To the guard.
+        connection: Connection information of the new sockets.
+    """
+
+    tie: Tie
+    connection: dict[str, Any]
+
+
+def foreign_threads() -> list[str]:
+    """Names of the threads that cells left running."""
+    return [
+        t.name
+        for t in threading.enumerate()
+        if t.name not in OWN_THREADS and not getattr(t, "pydev_do_not_trace", False)
+    ]
+
+
+def snapshot(name: str, tie: Tie | None) -> Woken | None:
+    """Leaves a sleeping copy of this process behind.
+
+    Returns:
+        None in the kernel that goes on; `Woken` in the copy, when it is woken, much later.
+
+    Raises:
+        Refused: Threads are running whose work would be lost, or there is no guard.
+    """
+    if tie is None:
+        raise Refused("this kernel has no guard")
+    threads = foreign_threads()
+    if threads:
+        raise Refused(f"a cell left threads running ({', '.join(threads[:3])})")
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    try:
+        kernel = fork_detached()
+    except OSError as error:
+        ours.close()
+        theirs.close()
+        raise Refused(f"no process for it: {error.strerror}") from None
+    if kernel:
+        ours.close()
+        transmit(tie.channel, {"say": "snapshot", "name": name}, [theirs.fileno()])
+        theirs.close()
+        return None
+    _close_all_but(ours.fileno())
+    os.setpgid(0, 0)
+    return _sleep(ours)
+
+
+def _sleep(channel: socket.socket) -> Woken:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    while True:
+        transmit(channel, {"pid": os.getpid()})
+        order, fds = receive(channel)
+        if order is None:
+            os._exit(0)  # dropped, or the guard is gone
+        if order.get("keep", True) and not fork_detached():
+            for fd in fds:
+                os.close(fd)
+            os.setpgid(0, 0)
+            continue
+        channel.close()
+        return Woken(Tie(socket.socket(fileno=fds[0]), int(order["gen"])), order["connection"])
+
+
+def _close_all_but(keep: int) -> None:
+    """Closes inherited sockets, pipes and event descriptors; files that cells opened stay open.
+
+    The Python objects that own the closed descriptors are not told: `App.reopen` buries them.
+    """
+    for name in os.listdir("/proc/self/fd"):
+        fd = int(name)
+        if fd <= 2 or fd == keep:
+            continue
+        try:
+            kind = stat.S_IFMT(os.fstat(fd).st_mode)
+        except OSError:
+            continue  # the descriptor of the listing itself
+        if kind in (stat.S_IFSOCK, stat.S_IFIFO, 0):
+            os.close(fd)
