@@ -1,0 +1,589 @@
+"""Loose files, in any order: pictures with the depth maps, calibrations and poses given along.
+
+Only the files given are used; neighbours of a picture are never picked up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from spatialclaw.errors import MediaError
+from spatialclaw.media.cameras import Calibration, calibration_from_projections, camera_from_matrix
+from spatialclaw.media.classify import Item, blank, classify_all, key_of, numbers_of, side_of
+from spatialclaw.media.files import natural_key, number_in
+from spatialclaw.media.images import picture_size, read_depth, read_picture, read_values
+from spatialclaw.media.lidar import lidar_depth
+from spatialclaw.media.model import Camera, Picture, SequencePlan, Shot
+from spatialclaw.media.poses import Trajectory, level_world
+from spatialclaw.media.stereo import (
+    disparity_depth,
+    join_pair,
+    rectified_evidence,
+    rectify_pair,
+    right_camera,
+    sizes_differ,
+)
+
+__all__ = ["assemble", "assemble_items", "finish_world"]
+
+Matrix = npt.NDArray[np.float64]
+
+#: A pose belongs to a picture when their times differ by no more than this, seconds.
+_SAME_MOMENT = 0.05
+#: Frames without pictures are cheap, but a kernel should not list a million of them.
+_MAX_POSES = 5000
+
+
+def assemble(paths: Sequence[Path], name: str, *, given: bool) -> list[SequencePlan]:
+    """The sequences that loose files make: the pictures together, each video for itself.
+
+    Args:
+        paths: Files, in the order given.
+        name: What to call the sequence of pictures.
+        given: Whether a user named each of them; in a folder, files that say nothing are noted
+            and left out.
+
+    Raises:
+        MediaError: A file cannot be used, or they do not fit together.
+    """
+    return assemble_items(classify_all(paths), name, given=given)
+
+
+def assemble_items(items: Sequence[Item], name: str, *, given: bool) -> list[SequencePlan]:
+    """See `assemble`; the files are classified already."""
+    unused = [item for item in items if item.kind in ("unknown", "labels", "transforms")]
+    for item in unused:
+        if given and item.kind == "unknown":
+            raise MediaError(
+                f"{item.path}: nothing that is understood ({item.why or 'its form is unknown'})",
+                hint="Give pictures, videos, depth maps, intrinsics, calibrations or poses.",
+            )
+    notes = [f"not used: {', '.join(item.name for item in unused)}"] if unused else []
+    items = [item for item in items if item not in unused]
+    videos = [item for item in items if item.kind == "video"]
+    rest = [item for item in items if item.kind != "video"]
+    calibration, used = _merged(rest)
+    plans = [_video_plan(item, calibration) for item in videos]
+    pictures = any(item.kind in _SHOWS for item in rest)
+    if not pictures and videos:
+        for plan in plans:
+            plan.notes += [*notes, *calibration.notes]
+            plan.files += [(item.path, item.kind) for item in rest]
+            idle = [item.name for item in rest if item not in used]
+            if idle:
+                plan.notes.append(f"{', '.join(idle)}: not used with a video")
+        return plans
+    if rest:
+        plan = _pictures_plan(rest, calibration, name)
+        plan.notes = [*notes, *calibration.notes, *plan.notes]
+        plans.insert(0, plan)
+    return plans
+
+
+_SHOWS = frozenset({"colour", "depth", "pose", "poses", "track", "trajectory"})
+
+
+def _video_plan(item: Item, calibration: Calibration) -> SequencePlan:
+    from spatialclaw.media.video import open_video
+
+    source = open_video(item.path)
+    camera = (calibration.by_picture or {}).get(item.name, calibration.camera)
+    return SequencePlan(
+        item.name,
+        "video",
+        video=source,
+        camera=camera,
+        notes=list(source.notes),
+        files=[(item.path, "video")],
+    )
+
+
+def _merged(items: Sequence[Item]) -> tuple[Calibration, list[Item]]:
+    """What all calibrations say together; the first to say a thing is heard."""
+    merged = Calibration()
+    used = []
+    for item in items:
+        if item.kind != "calibration":
+            continue
+        value: Calibration = item.value
+        used.append(item)
+        if merged.camera is not None and value.camera is not None:
+            same = np.allclose(merged.camera.matrix, value.camera.matrix, rtol=1e-3)
+            if not same:
+                merged = replace(
+                    merged,
+                    notes=(*merged.notes, f"{item.name}: a second camera; it is not used"),
+                )
+        merged = Calibration(
+            merged.camera or value.camera,
+            merged.right or value.right,
+            merged.baseline_m if merged.baseline_m is not None else value.baseline_m,
+            merged.doffs_px or value.doffs_px,
+            merged.units_per_metre or value.units_per_metre,
+            merged.disparity_scale or value.disparity_scale,
+            merged.by_picture or value.by_picture,
+            (*merged.notes, *value.notes),
+            merged.rectify or value.rectify,
+        )
+    return merged, used
+
+
+def _pictures_plan(items: Sequence[Item], calibration: Calibration, name: str) -> SequencePlan:
+    plan = SequencePlan(name, files=[(item.path, item.kind) for item in items])
+    colours = [item for item in items if item.kind == "colour"]
+    depths = [item for item in items if item.kind == "depth"]
+    own = _cameras_by_key(items, colours)
+    if not colours and depths:
+        colours = _seen_depths(depths, plan)
+    if colours:
+        plan.shots = [_shot(i, item, calibration, own) for i, item in enumerate(colours)]
+        if len({shot.name for shot in plan.shots}) < len(colours):
+            for shot, item in zip(plan.shots, colours, strict=True):
+                shot.name = f"{item.path.parent.name}/{item.name}"
+        _number(plan.shots, colours, items)
+        _add_depths(plan, colours, depths, calibration)
+        _add_lidar(plan, colours, items)
+        _add_poses(plan, colours, items)
+        _add_stereo(plan, colours, items, calibration)
+    else:
+        plan.shots = _pose_shots(items, plan)
+    for item in items:
+        if item.kind == "homography":
+            plan.info.setdefault("homographies", {})[item.name] = item.value.tolist()
+            plan.notes.append(
+                f"{item.name}: a 3x3 homography, in frames.info['homographies'][{item.name!r}]"
+            )
+    if not plan.shots:
+        raise MediaError(
+            f"no picture, video or pose among {', '.join(item.name for item in items)}",
+            hint="Give the picture that they are about, too.",
+        )
+    finish_world(plan)
+    plan.kind = _kind(plan)
+    return plan
+
+
+def _kind(plan: SequencePlan) -> str:
+    if any(shot.stereo for shot in plan.shots):
+        return "stereo"
+    if any(shot.depth for shot in plan.shots):
+        return "rgbd"
+    if plan.kind != "images":
+        return plan.kind
+    return "multiview" if any(shot.pose is not None for shot in plan.shots) else "images"
+
+
+def _shot(position: int, item: Item, calibration: Calibration, own: dict[Path, Camera]) -> Shot:
+    camera = own.get(item.path) or (calibration.by_picture or {}).get(item.name)
+    if camera is None and calibration.rectify is None:
+        camera = calibration.camera
+    return Shot(item.name, partial(read_picture, item.path), position, camera=camera)
+
+
+def _cameras_by_key(items: Sequence[Item], colours: Sequence[Item]) -> dict[Path, Camera]:
+    """The camera of each picture, where as many cameras as pictures are given and names agree."""
+    cameras = {
+        key_of(item): item.value.camera
+        for item in items
+        if item.kind == "calibration" and item.value.camera is not None
+    }
+    if len(cameras) < 2 or {key_of(item) for item in colours} != set(cameras):
+        return {}
+    return {item.path: cameras[key_of(item)] for item in colours}
+
+
+def _seen_depths(depths: Sequence[Item], plan: SequencePlan) -> list[Item]:
+    plan.notes.append("no colour picture is given: the pictures show the depth, near is bright")
+    return [Item(item.path, "depth", mode="seen") for item in depths]
+
+
+def _number(shots: Sequence[Shot], colours: Sequence[Item], items: Sequence[Item]) -> None:
+    """Frames of a numbered recording keep their numbers; other pictures are counted."""
+    stems = [item.path.name.split(".")[0] for item in colours]
+    recorded = all(re.fullmatch(r"(frame|image_\d)?[-_]?\d{3,}", stem) for stem in stems)
+    tracked = any(item.kind in ("track", "pose") for item in items)
+    numbers = numbers_of(colours)
+    if numbers is not None and (recorded or tracked):
+        for shot, number in zip(shots, numbers, strict=True):
+            shot.index = number
+
+
+def _add_depths(
+    plan: SequencePlan, colours: Sequence[Item], depths: Sequence[Item], calibration: Calibration
+) -> None:
+    units = calibration.units_per_metre
+    usable = []
+    for item in depths:
+        if item.mode == "L" and units is None:
+            plan.notes.append(
+                f"{item.name}: 8 bits and no depth_scale, so it is not used as a depth map"
+            )
+        else:
+            usable.append(item)
+    if usable and any(re.match(r"frame-\d+\.color\.", item.name) for item in colours):
+        plan.notes.append(
+            "7-Scenes style recordings usually have depth that is not registered to the colour: "
+            "their edges may differ by some pixels"
+        )
+    for position, item in _paired(colours, usable, plan):
+        shot = plan.shots[position]
+        shot.depth = partial(read_depth, item.path, units)
+        shot.depth_source, shot.depth_name = "rgbd", item.name
+        if colours[position].mode == "seen":
+            shot.picture = partial(_show_depth, item.path)
+    if usable and calibration.camera is None and not calibration.by_picture:
+        plan.notes.append("no intrinsics are given: depths are known, widths and heights are not")
+
+
+def _paired(
+    colours: Sequence[Item], others: Sequence[Item], plan: SequencePlan
+) -> list[tuple[int, Item]]:
+    """Which picture (by position) each depth map belongs to."""
+    if not others:
+        return []
+    if len(colours) == len(others) == 1:
+        return [(0, others[0])]
+    keys = [key_of(item) for item in colours]
+    pairs = []
+    for item in others:
+        key = key_of(item)
+        if keys.count(key) > 1:
+            side = side_of(item)
+            fitting = [
+                i for i, c in enumerate(colours) if keys[i] == key and side_of(c) in (side, None)
+            ]
+        else:
+            fitting = [i for i, own in enumerate(keys) if own == key]
+        if len(fitting) == 1:
+            pairs.append((fitting[0], item))
+    if len(pairs) == len(others) and len({position for position, _ in pairs}) == len(pairs):
+        return pairs
+    if len(colours) == len(others):
+        plan.notes.append("depth maps are paired with the pictures in the order of their names")
+        return list(enumerate(others))
+    lost = sorted({item.name for item in others} - {item.name for _, item in pairs})
+    raise MediaError(
+        f"{lost[0] if lost else others[0].name}: cannot tell which picture this depth map belongs to "
+        f"({len(colours)} pictures, {len(others)} depth maps)",
+        hint="Give both the same name apart from the word depth, such as rgb_01.png depth_01.png.",
+    )
+
+
+def _add_lidar(plan: SequencePlan, colours: Sequence[Item], items: Sequence[Item]) -> None:
+    scans = [item for item in items if item.kind == "lidar"]
+    tables = [item for item in items if item.kind == "projections"]
+    if not tables:
+        if scans:
+            raise MediaError(
+                f"{scans[0].name}: a LiDAR scan needs its calibration",
+                hint="Give KITTI's calib file (P2, R0_rect, Tr_velo_to_cam) of the frame, too.",
+            )
+        return
+    for position, colour in enumerate(colours):
+        table = _same_number(colour, tables)
+        scan = _same_number(colour, scans) if scans else None
+        if table is None:
+            continue
+        camera_name = _kitti_camera(colour, table.value)
+        if camera_name is None:
+            continue
+        shot = plan.shots[position]
+        if shot.camera is None:
+            shot.camera = camera_from_matrix(
+                table.value[camera_name], f"{table.name} ({camera_name})"
+            )
+        if scan is not None:
+            size = picture_size(colour.path)
+            shot.depth = partial(lidar_depth, scan.path, table.value, camera_name, *size)
+            shot.depth_source, shot.depth_name = "lidar", scan.name
+
+
+def _same_number(colour: Item, others: Sequence[Item]) -> Item | None:
+    if len(others) == 1:
+        return others[0]
+    number = number_in(colour.name)
+    return next((other for other in others if number_in(other.name) == number), None)
+
+
+def _kitti_camera(colour: Item, matrices: dict[str, Matrix]) -> str | None:
+    """P0 to P3 by the picture's name or folder (image_2), else the left colour camera."""
+    for text in (colour.path.stem, colour.path.parent.name):
+        found = re.match(r"image_?0?([0-3])(_|$)", text)
+        if found and f"P{found.group(1)}" in matrices:
+            return f"P{found.group(1)}"
+    right = side_of(colour) == "right"
+    order = ("P1", "P3") if right else ("P0", "P2")
+    if colour.mode not in ("L", "I;16"):
+        order = (order[1], order[0])
+    return next((name for name in order if name in matrices), None)
+
+
+def _add_poses(plan: SequencePlan, colours: Sequence[Item], items: Sequence[Item]) -> None:
+    for item in items:
+        if item.kind == "track":
+            _apply(plan, _by_number(colours, item.value, item.name), item.name)
+        elif item.kind == "trajectory":
+            _apply(plan, _by_time(colours, item.value, item.name), item.name)
+        elif item.kind == "poses":
+            _apply_named(plan, colours, item)
+    files = [item for item in items if item.kind == "pose"]
+    by_key = {key_of(item): item for item in files}
+    if len(files) == len(colours) == 1:
+        _apply(plan, [files[0].value], files[0].name)
+    elif files:
+        found = [by_key.get(key_of(item)) for item in colours]
+        if not any(found):
+            raise MediaError(
+                f"{files[0].name}: cannot tell which picture this pose belongs to",
+                hint="Give both the same name, such as frame-01.color.jpg frame-01.pose.txt.",
+            )
+        _apply(plan, [None if item is None else item.value for item in found], "pose files")
+        if len(files) > sum(item is not None for item in found):
+            plan.notes.append("poses without a picture are not used")
+
+
+def _apply(plan: SequencePlan, poses: Sequence[Matrix | None], source: str) -> None:
+    for shot, pose in zip(plan.shots, poses, strict=True):
+        if pose is not None:
+            shot.pose, shot.pose_source = pose, source
+    plan.notes.append(f"{source}: camera-to-world poses, taken as metres, x right y down z forward")
+
+
+def _by_number(colours: Sequence[Item], track: list[Matrix], name: str) -> list[Matrix]:
+    numbers = [number_in(item.name) for item in colours]
+    known = [n for n in numbers if n is not None and n < len(track)]
+    distinct = len(set(known)) == len({item.path.stem for item in colours})
+    if len(known) == len(colours) and (distinct or len(set(known)) * 2 == len(known)):
+        return [track[number] for number in known]
+    if len(track) == len(colours):
+        return list(track)
+    raise MediaError(
+        f"{name}: has {len(track)} poses for {len(colours)} pictures, and the pictures' names do not "
+        "say which line is theirs",
+        hint="Name the pictures by the number of their line, from 0 (000000.png).",
+    )
+
+
+def _by_time(colours: Sequence[Item], trajectory: Trajectory, name: str) -> Sequence[Matrix | None]:
+    times = [time_in(item.name) for item in colours]
+    if all(time is not None for time in times):
+        poses = [trajectory.at(time or 0.0, _SAME_MOMENT) for time in times]
+        if any(pose is not None for pose in poses):
+            return poses
+    if len(trajectory.poses) == len(colours):
+        return list(trajectory.poses)
+    raise MediaError(
+        f"{name}: has {len(trajectory.poses)} poses for {len(colours)} pictures, and no picture's "
+        "name is a time of the trajectory",
+        hint="Name the pictures by their time in seconds, as TUM does.",
+    )
+
+
+def time_in(name: str) -> float | None:
+    """The time in seconds that a name carries ("view_0_1341847980.722988.png"), or None."""
+    found = re.findall(r"\d+\.\d+(?=\.\w+$)", name)
+    return float(found[-1]) if found else None
+
+
+def _apply_named(plan: SequencePlan, colours: Sequence[Item], item: Item) -> None:
+    if isinstance(item.value, list):
+        _apply(plan, _by_number(colours, item.value, item.name), item.name)
+        return
+    stems = {Path(name).stem: pose for name, pose in item.value.items()}
+    poses = [item.value.get(c.name, stems.get(c.path.stem)) for c in colours]
+    if not any(pose is not None for pose in poses):
+        raise MediaError(
+            f"{item.name}: names none of the pictures ({', '.join(list(item.value)[:3])} ...)",
+            hint="Its keys are the pictures' file names.",
+        )
+    for shot, pose in zip(plan.shots, poses, strict=True):
+        if pose is not None:
+            shot.pose, shot.pose_source, shot.metric = pose, item.name, False
+    plan.notes.append(
+        f"{item.name}: poses of a reconstruction; their scale is not known to be metres"
+    )
+
+
+def _add_stereo(
+    plan: SequencePlan, colours: Sequence[Item], items: Sequence[Item], calibration: Calibration
+) -> None:
+    sides = [side_of(item) for item in colours]
+    calibration = _stereo_calibration(colours, items, calibration, sides)
+    if len(colours) < 2:
+        _add_disparities(plan, colours, items, calibration)
+        return
+    stereo = calibration.stereo or calibration.rectify is not None
+    if stereo and len(colours) == 2 and set(sides) != {"left", "right"}:
+        sides = ["left", "right"]
+        plan.notes.append(f"{colours[0].name} is taken as left, {colours[1].name} as right")
+    lefts = [i for i, side in enumerate(sides) if side == "left"]
+    rights = {_pair_key(colours[i]): i for i, side in enumerate(sides) if side == "right"}
+    pairs = [(i, rights[_pair_key(colours[i])]) for i in lefts if _pair_key(colours[i]) in rights]
+    if not pairs and len(colours) == 2 and set(sides) == {"left", "right"}:
+        pairs = [(sides.index("left"), sides.index("right"))]
+    if not pairs:
+        return
+    if not stereo:
+        note = rectified_evidence(*(colours[i].path for i in pairs[0]))
+        if note is None:
+            return
+        plan.notes.append(note)
+    for left, right in pairs:
+        paths = (colours[left].path, colours[right].path)
+        if picture_size(paths[0]) != picture_size(paths[1]):
+            raise sizes_differ(paths)
+        if calibration.rectify is not None:
+            rectify_pair(plan.shots[left], plan.shots[right], paths, calibration)
+        elif calibration.camera is not None:
+            plan.shots[left].camera = calibration.camera
+            plan.shots[right].camera = right_camera(calibration)
+    _order_pairs(plan, pairs, calibration)
+    _add_disparities(plan, colours, items, calibration)
+
+
+def _pair_key(item: Item) -> tuple[str, ...]:
+    return tuple(part for part in key_of(item) if part not in ("l", "r"))
+
+
+def _stereo_calibration(
+    colours: Sequence[Item],
+    items: Sequence[Item],
+    calibration: Calibration,
+    sides: Sequence[str | None],
+) -> Calibration:
+    """The calibration with the baseline from KITTI's projection matrices, when pictures ask."""
+    if calibration.stereo or "right" not in sides:
+        return calibration
+    table = next((item for item in items if item.kind == "projections"), None)
+    if table is None:
+        return calibration
+    left = next((c for c, side in zip(colours, sides, strict=True) if side == "left"), colours[0])
+    right = next(c for c, side in zip(colours, sides, strict=True) if side == "right")
+    names = (_kitti_camera(left, table.value), _kitti_camera(right, table.value))
+    if None in names or names[0] == names[1]:
+        return calibration
+    return calibration_from_projections(table.value, str(names[0]), str(names[1]), table.name)
+
+
+def _order_pairs(
+    plan: SequencePlan, pairs: Sequence[tuple[int, int]], calibration: Calibration
+) -> None:
+    """Right pictures go to the end, so that the left ones follow each other in time."""
+    rights = [right for _, right in pairs]
+    if calibration.rectify is not None:
+        # The new cameras share one principal point.
+        calibration = replace(calibration, doffs_px=0.0)
+    order = [i for i in range(len(plan.shots)) if i not in rights] + rights
+    place = {old: new for new, old in enumerate(order)}
+    for left, right in pairs:
+        join_pair(plan.shots[left], plan.shots[right], place[right], calibration)
+    plan.shots = [plan.shots[i] for i in order]
+
+
+def _add_disparities(
+    plan: SequencePlan, colours: Sequence[Item], items: Sequence[Item], calibration: Calibration
+) -> None:
+    by_name = {Path(shot.name).name: shot for shot in reversed(plan.shots)}
+    for item in items:
+        if item.kind != "disparity":
+            continue
+        scale = calibration.disparity_scale or (1.0 if item.mode == "F" else None)
+        if side_of(item) == "right" or calibration.camera is None or not calibration.baseline_m:
+            plan.notes.append(f"{item.name}: a disparity map without use here (right, or no scale)")
+            continue
+        if scale is None:
+            plan.notes.append(f"{item.name}: not used; say disparity_scale in the calibration")
+            continue
+        lefts = [c for c in colours if side_of(c) != "right"]
+        if len(lefts) != 1:
+            plan.notes.append(f"{item.name}: not used; cannot tell which picture it belongs to")
+            continue
+        shot = by_name[lefts[0].name]
+        if shot.depth is None:
+            shot.depth = partial(
+                disparity_depth,
+                item.path,
+                calibration.camera,
+                calibration.baseline_m,
+                calibration.doffs_px,
+                scale,
+            )
+            shot.depth_source, shot.depth_name = "disparity", item.name
+
+
+def _pose_shots(items: Sequence[Item], plan: SequencePlan) -> list[Shot]:
+    """Frames without pictures, for questions about the camera's way alone."""
+    found: list[tuple[str, int, Matrix, float | None]] = []
+    files = [item for item in items if item.kind == "pose"]
+    files.sort(key=lambda item: natural_key(item.name))
+    numbers = numbers_of(files) or list(range(len(files)))
+    found += [(f.name, n, f.value, None) for f, n in zip(files, numbers, strict=True)]
+    metric = True
+    for item in items:
+        if item.kind == "track":
+            found += [(f"{item.name} line {i}", i, pose, None) for i, pose in enumerate(item.value)]
+        elif item.kind == "poses":
+            named = isinstance(item.value, dict)
+            metric = metric and not named
+            entries = item.value.items() if named else enumerate(item.value)
+            found += [(str(key), i, pose, None) for i, (key, pose) in enumerate(entries)]
+        elif item.kind == "trajectory":
+            start = item.value.times[0]
+            found += [
+                (f"{item.name} line {i}", i, pose, float(time - start))
+                for i, (time, pose) in enumerate(
+                    zip(item.value.times, item.value.poses, strict=True)
+                )
+            ]
+    if not found:
+        return []
+    if len(found) > _MAX_POSES:
+        picks = np.unique(np.linspace(0, len(found) - 1, _MAX_POSES).round().astype(int))
+        plan.notes.append(f"{len(found)} poses: {len(picks)} evenly spaced ones are used")
+        found = [found[i] for i in picks]
+    plan.kind = "poses"
+    plan.notes.append("no pictures: the frames are grey and only the camera's pose is known")
+    plan.notes.append("poses: camera-to-world, taken as metres, x right y down z forward")
+    load: Callable[[int], Picture] = _blank_picture
+    return [
+        Shot(name, load, index, time, pose=pose, pose_source=name, metric=metric)
+        for name, index, pose, time in found
+    ]
+
+
+def _blank_picture(max_pixels: int) -> Picture:
+    image = blank()
+    return Picture(image, (image.shape[1], image.shape[0]))
+
+
+def _show_depth(path: Path, max_pixels: int) -> Picture:
+    values = read_values(path)
+    known = np.isfinite(values) & (values > 0)
+    image = np.zeros((*values.shape, 3), dtype=np.uint8)
+    if known.any():
+        near, far = np.percentile(values[known], (1, 99))
+        bright = np.clip(255 - 215 * (values - near) / max(far - near, 1e-9), 40, 255)
+        image[known] = bright[known, None].astype(np.uint8)
+    return Picture(image, (values.shape[1], values.shape[0]))
+
+
+def finish_world(plan: SequencePlan, *, z_up: bool = False) -> None:
+    """Puts the poses into the world of the run and says in `info` what is known of gravity."""
+    if all(shot.pose is None for shot in plan.shots):
+        return
+    poses, move = level_world([shot.pose for shot in plan.shots], z_up=z_up)
+    for shot, pose in zip(plan.shots, poses, strict=True):
+        shot.pose = pose
+    plan.info["gravity"] = "capture" if z_up else "assumed-first-camera"
+    plan.info["world_from_source"] = move.tolist()
+    if not z_up:
+        plan.notes.append(
+            "gravity is not known: world z is the first camera's up, world y its forward"
+        )

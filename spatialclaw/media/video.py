@@ -1,0 +1,417 @@
+"""Videos by presentation time: an index of all frames by demuxing, then only what is wanted.
+
+The container is read once without decoding; its packets give the presentation time of every frame
+and the places where decoding can start. The wanted frames are then decoded group by group: one
+seek to the keyframe before the first, decoding up to the last. Frames are made smaller as they
+are decoded, and at most one of them is held at a time.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spatialclaw.errors import MediaError
+from spatialclaw.media.files import require_file, sniff
+from spatialclaw.media.images import fit
+
+__all__ = ["MAX_VIDEO_PIXELS", "VideoFrame", "VideoSource", "open_video"]
+
+#: Frames above this (full HD) are made smaller while they are decoded.
+MAX_VIDEO_PIXELS = 1920 * 1080
+#: Each thread of a decoder holds frames of its own: 12 MB each at 4K.
+_THREADS = min(4, os.cpu_count() or 1)
+#: Two frames of one presentation time belong together; times are compared to this, in seconds.
+_SAME_TIME = 1e-6
+
+
+@dataclass(frozen=True)
+class VideoFrame:
+    """One decoded frame.
+
+    Attributes:
+        index: Number of the frame in the video, in order of presentation.
+        time: Seconds from the first frame.
+        image: (H, W, 3) uint8 RGB, upright.
+        scale: Pixels of `image` per stored pixel (along x, after orientation and squaring).
+    """
+
+    index: int
+    time: float
+    image: npt.NDArray[np.uint8]
+    scale: float
+
+
+@dataclass
+class VideoSource:
+    """A video whose frames are known and not yet decoded.
+
+    Attributes:
+        path: The file.
+        pts: Presentation times of all frames, in `time_base`, ascending.
+        keys: Positions in `pts` at which decoding can start, ascending.
+        time_base: Seconds per unit of `pts`.
+        size: (width, height) upright, with square pixels.
+        rotation: Degrees counter-clockwise that a decoded frame has to be turned.
+        aspect: Width of a stored pixel by its height.
+        notes: What is unusual about it.
+    """
+
+    path: Path
+    pts: list[int]
+    keys: list[int]
+    time_base: float
+    size: tuple[int, int]
+    rotation: int = 0
+    aspect: float = 1.0
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """Number of frames."""
+        return len(self.pts)
+
+    @property
+    def times(self) -> npt.NDArray[np.float64]:
+        """Seconds from the first frame, of every frame."""
+        pts = np.asarray(self.pts, dtype=np.float64)
+        return (pts - pts[0]) * self.time_base
+
+    @property
+    def duration(self) -> float:
+        """Seconds from the first frame to the last."""
+        return float(self.pts[-1] - self.pts[0]) * self.time_base
+
+    @property
+    def rate(self) -> float | None:
+        """Mean frames per second, or None for a single frame."""
+        return (self.count - 1) / self.duration if self.duration > 0 else None
+
+    @property
+    def constant_rate(self) -> bool:
+        """Whether the frames come at equal intervals."""
+        steps = np.diff(self.times)
+        return steps.size == 0 or float(np.ptp(steps)) <= 0.1 * float(np.median(steps)) + 2e-3
+
+    def pick(
+        self,
+        *,
+        count: int | None = None,
+        fps: float | None = None,
+        times: Sequence[float] | None = None,
+        indices: Sequence[int] | None = None,
+        start: float | None = None,
+        stop: float | None = None,
+    ) -> list[int]:
+        """Numbers of the frames to take, ascending and each once.
+
+        Args:
+            count: So many evenly spaced in time, first and last included.
+            fps: So many per second of video.
+            times: The frames on screen at these seconds.
+            indices: These frames; negative ones count from the end.
+            start: Nothing before this second (with `count` or `fps`).
+            stop: Nothing after this second (with `count` or `fps`).
+
+        Raises:
+            MediaError: A time or number is outside the video, or nothing is asked for.
+        """
+        if indices is not None:
+            return self._by_index(indices)
+        if times is not None:
+            return self._by_time(times)
+        begin, end = self._window(start, stop)
+        if fps is not None:
+            if not (math.isfinite(fps) and fps > 0):
+                raise MediaError(f"fps is {fps:g}", hint="Give frames per second above 0.")
+            wanted = begin + np.arange(math.floor((end - begin) * fps + _SAME_TIME) + 1) / fps
+        else:
+            wanted = np.linspace(begin, end, max(1, count or 1))
+        shown = self.times
+        near = np.searchsorted(shown, wanted + _SAME_TIME, side="right") - 1
+        after = np.minimum(near + 1, self.count - 1)
+        near = np.maximum(near, 0)
+        if fps is None:
+            near = np.where(shown[after] - wanted < wanted - shown[near], after, near)
+        return sorted({int(i) for i in near})
+
+    def _window(self, start: float | None, stop: float | None) -> tuple[float, float]:
+        begin = 0.0 if start is None else float(start)
+        end = self.duration if stop is None else min(float(stop), self.duration)
+        if not (math.isfinite(begin) and math.isfinite(end)) or begin < 0 or begin > end:
+            raise MediaError(
+                f"{self.path.name}: from {begin:g} s to {end:g} s is no part of the video",
+                hint=f"It lasts from 0 to {self.duration:.2f} s.",
+            )
+        return begin, end
+
+    def _by_index(self, indices: Sequence[int]) -> list[int]:
+        wanted = set()
+        for index in indices:
+            number = int(index) + (self.count if index < 0 else 0)
+            if not 0 <= number < self.count:
+                raise MediaError(
+                    f"{self.path.name}: there is no frame {index}",
+                    hint=f"It has frames 0 to {self.count - 1}.",
+                )
+            wanted.add(number)
+        return sorted(wanted)
+
+    def _by_time(self, times: Sequence[float]) -> list[int]:
+        shown = self.times
+        # The last frame stays on screen for one more interval.
+        end = self.duration + (1 / self.rate if self.rate else 1.0)
+        wanted = set()
+        for time in times:
+            if not 0 <= time <= end + _SAME_TIME:
+                raise MediaError(
+                    f"{self.path.name}: there is no frame at {time:g} s",
+                    hint=f"It lasts from 0 to {self.duration:.2f} s.",
+                )
+            at = int(np.searchsorted(shown, time + _SAME_TIME, side="right")) - 1
+            wanted.add(max(at, 0))
+        return sorted(wanted)
+
+    def decode(
+        self, indices: Sequence[int], *, max_pixels: int = MAX_VIDEO_PIXELS
+    ) -> Iterator[VideoFrame]:
+        """Decodes frames in ascending order; those that cannot be decoded are left out.
+
+        Args:
+            indices: Numbers of the frames, ascending.
+            max_pixels: Larger frames are made smaller.
+
+        Yields:
+            One `VideoFrame` at a time.
+        """
+        if not indices:
+            return
+        with _opened(self.path) as (container, stream):
+            for key, group in self._groups(indices):
+                yield from self._decode_group(container, stream, key, group, max_pixels)
+
+    def trim(self) -> None:
+        """Forgets the frames at the end that cannot be decoded, so that "the last frame" exists.
+
+        Raises:
+            MediaError: No frame can be decoded.
+        """
+        listed = self.count
+        for key in reversed(self.keys):
+            good = [f.index for f in self.decode(range(key, self.count), max_pixels=64)]
+            if good:
+                del self.pts[good[-1] + 1 :]
+                break
+            del self.pts[key:]
+        if not self.pts:
+            raise _undecodable(self.path)
+        self.keys = [key for key in self.keys if key < self.count]
+        if listed > self.count:
+            self.notes.append(
+                f"{self.path.name}: the last {listed - self.count} of {listed} frames cannot be "
+                f"decoded; the video is used up to {self.duration:.2f} s"
+            )
+
+    def _groups(self, indices: Sequence[int]) -> list[tuple[int, list[int]]]:
+        """The wanted frames under the keyframe that each is decoded from."""
+        groups: dict[int, list[int]] = {}
+        for index in indices:
+            at = bisect.bisect_right(self.keys, index) - 1
+            groups.setdefault(self.keys[at] if at >= 0 else 0, []).append(index)
+        return sorted(groups.items())
+
+    def _decode_group(
+        self, container: Any, stream: Any, key: int, wanted: list[int], max_pixels: int
+    ) -> Iterator[VideoFrame]:
+        left = {self.pts[index]: index for index in wanted}
+        last = self.pts[wanted[-1]]
+        # A seek lands on the keyframe or, in odd files, after it: then one from further ahead.
+        at = bisect.bisect_right(self.keys, key) - 1
+        for start in (key, self.keys[max(at - 1, 0)] if self.keys else 0, 0):
+            for frame in _frames_from(container, stream, self.pts[start]):
+                if frame.pts in left:
+                    index = left.pop(frame.pts)
+                    image, scale = self._upright(frame, max_pixels)
+                    yield VideoFrame(index, float(self.times[index]), image, scale)
+                if not left or frame.pts is None or frame.pts >= last:
+                    break
+            # Frames come out in order: after one of a group was decoded, no earlier one can be.
+            if len(left) < len(wanted):
+                return
+
+    def _upright(self, frame: Any, max_pixels: int) -> tuple[npt.NDArray[np.uint8], float]:
+        turned = self.rotation % 180 == 90
+        upright = fit(*self.size, max_pixels)
+        width, height = (upright[1], upright[0]) if turned else upright
+        small = width * height < 0.9 * frame.width * frame.height
+        image = frame.to_ndarray(
+            format="rgb24",
+            width=width,
+            height=height,
+            interpolation="AREA" if small else "BICUBIC",
+        )
+        if self.rotation:
+            image = np.rot90(image, self.rotation // 90)
+        return np.ascontiguousarray(image), upright[0] / self.size[0]
+
+
+def open_video(path: Path) -> VideoSource:
+    """Lists the frames of a video without decoding them.
+
+    Args:
+        path: Anything that FFmpeg reads.
+
+    Raises:
+        MediaError: No video, or no frame of it can be decoded.
+    """
+    require_file(path)
+    with _opened(path) as (container, stream):
+        pts, keys, broken = _list_packets(container, stream)
+        time_base = float(stream.time_base or 1 / 1_000_000)
+        notes = []
+        if broken:
+            notes.append(f"{path.name}: the file ends in damaged data; what comes before is used")
+        if not pts:
+            pts, keys = _list_by_decoding(container, stream)
+        if not pts:
+            raise _undecodable(path)
+        first = next(_frames_from(container, stream, pts[keys[0] if keys else 0]), None)
+        if first is None:
+            first = next(_frames_from(container, stream, pts[0]), None)
+        if first is None:
+            raise _undecodable(path)
+        rotation = round(float(first.rotation or 0) / 90) * 90 % 360
+        sar = stream.sample_aspect_ratio or _codec_aspect(stream)
+        aspect = float(sar) if sar else 1.0
+        width, height = first.width, first.height
+    if not 0.1 < aspect < 10:
+        aspect = 1.0
+    square = (max(1, round(width * aspect)), height)
+    size = (square[1], square[0]) if rotation % 180 == 90 else square
+    source = VideoSource(path, pts, keys or [0], time_base, size, rotation, aspect, notes)
+    if rotation:
+        notes.append(
+            f"{path.name}: turned upright by {360 - rotation} degrees clockwise, as it says"
+        )
+    if aspect != 1.0:
+        notes.append(f"{path.name}: its pixels are {aspect:.3g} times as wide as high; made square")
+    if not source.constant_rate:
+        notes.append(f"{path.name}: the frame rate varies; use frame.time, not the frame's number")
+    return source
+
+
+def _codec_aspect(stream: Any) -> Any:
+    """Aspect of a pixel as the codec says, where the container says nothing."""
+    return getattr(stream.codec_context, "sample_aspect_ratio", None)
+
+
+def _list_packets(container: Any, stream: Any) -> tuple[list[int], list[int], bool]:
+    """Presentation times of all frames, the positions of keyframes, and whether reading broke."""
+    from av.error import FFmpegError
+
+    listed: list[tuple[int, bool]] = []
+    broken = False
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except FFmpegError:
+            broken = True
+            break
+        if packet.size == 0 or packet.is_discard:
+            continue
+        if packet.pts is None:
+            return [], [], broken
+        listed.append((packet.pts, bool(packet.is_keyframe)))
+        broken = broken or bool(packet.is_corrupt)
+    listed.sort()
+    pts: list[int] = []
+    keys: list[int] = []
+    for time, key in listed:
+        if pts and time == pts[-1]:
+            continue
+        if key:
+            keys.append(len(pts))
+        pts.append(time)
+    return pts, keys, broken
+
+
+def _list_by_decoding(container: Any, stream: Any) -> tuple[list[int], list[int]]:
+    """Presentation times by decoding everything: for streams whose packets carry none."""
+    pts = [frame.pts for frame in _frames_from(container, stream, None) if frame.pts is not None]
+    return sorted(set(pts)), [0] if pts else []
+
+
+def _frames_from(container: Any, stream: Any, pts: int | None) -> Iterator[Any]:
+    """Decoded frames from the keyframe at or before a time on; damaged ones are left out."""
+    from av.error import EOFError as EndOfFile
+    from av.error import FFmpegError
+
+    try:
+        container.seek(0 if pts is None else pts, stream=stream, backward=True, any_frame=False)
+    except FFmpegError:
+        try:
+            container.seek(0)
+        except FFmpegError:
+            return
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets)
+            frames = packet.decode()
+        except (StopIteration, EndOfFile):
+            return
+        except FFmpegError:
+            # A damaged packet: later ones may be whole. After a damaged container comes the end.
+            continue
+        for frame in frames:
+            if not frame.is_corrupt:
+                yield frame
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
+    import av
+    from av.error import FFmpegError
+
+    try:
+        container = av.open(str(path), metadata_errors="replace")
+    except (FFmpegError, OSError, ValueError) as error:
+        held = sniff(path)
+        if held == "binary":
+            raise MediaError(
+                f"{path}: not a video that can be opened (its header or index is missing)",
+                hint="If the download or copy was cut off, get it again.",
+            ) from error
+        raise MediaError(
+            f"{path}: not a video (the file holds {held})", hint="Give an MP4, MOV, MKV or WebM."
+        ) from error
+    with container:
+        if not container.streams.video:
+            raise MediaError(f"{path}: holds no video stream", hint="Is it a sound recording?")
+        stream = container.streams.video[0]
+        if getattr(stream, "codec_context", None) is None:
+            raise MediaError(
+                f"{path}: no decoder for this kind of video", hint="Convert it to H.264 MP4."
+            )
+        stream.thread_type = "AUTO"
+        stream.codec_context.thread_count = _THREADS
+        yield container, stream
+
+
+def _undecodable(path: Path) -> MediaError:
+    return MediaError(
+        f"{path}: no frame of the video can be decoded",
+        hint="If the download or copy was cut off, get it again; else convert it to H.264 MP4.",
+    )
