@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
+from spatialclaw.errors import ConfinementError, KernelStartError, SpatialclawError
+from spatialclaw.kernel.launch import host, view
+from spatialclaw.kernel.launch.confine import environment
+from spatialclaw.kernel.launch.confine.limits import Limits
 from spatialclaw.kernel.launch.options import LaunchOptions, Layout
 
 __all__ = ["Launched", "prepare", "start", "stop_templates", "warm"]
+
+_START_SECONDS = 30.0
 
 
 class Launched:
@@ -20,37 +34,147 @@ class Launched:
         forked: Whether it came from the template.
         layers: Names of the confinement layers in force.
         notes: What was not as asked, in words for the user.
+        seconds: From the fork to the last layer.
         returncode: Exit status once known (negative: signal), else None.
     """
 
-    pid: int
-    layout: Layout
-    confine: str
-    forked: bool
-    layers: tuple[str, ...]
-    notes: tuple[str, ...]
-    returncode: int | None
+    def __init__(
+        self,
+        line: host.Line,
+        layout: Layout,
+        options: LaunchOptions,
+        *,
+        own: host.Template | None,
+    ) -> None:
+        self._line = line
+        self._own = own
+        self.layout = layout
+        self.confine = options.confine
+        self.forked = own is None
+        self.pid = 0
+        self.layers: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        self.seconds = 0.0
+        self.returncode: int | None = None
 
     def poll(self) -> int | None:
         """The exit status when the process has ended, else None; never blocks."""
-        raise NotImplementedError
+        while self.returncode is None:
+            message = self._line.receive()
+            if message is None:
+                break
+            self._take(message)
+        return self.returncode
 
-    async def wait(self, timeout: float | None = None) -> int | None:
-        """Waits for the end; None when it is still alive after `timeout` seconds."""
-        raise NotImplementedError
+    def _take(self, message: dict[str, Any]) -> None:
+        if "pid" in message:
+            self.pid = int(message["pid"])
+        elif "exit" in message:
+            self.returncode = int(message["exit"])
+
+    async def _confined(self) -> None:
+        """Waits until every layer is in force.
+
+        Raises:
+            ConfinementError, KernelStartError: It is not.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            data = await asyncio.wait_for(loop.sock_recv(self._line.talk, 65536), _START_SECONDS)
+        except (TimeoutError, OSError):
+            data = b""
+        self._line.talk.close()
+        if not data:
+            words = self.last_words().strip().splitlines()
+            why = f": {words[-1]}" if words else ""
+            raise KernelStartError(f"the kernel's process ended before it was confined{why}")
+        message = json.loads(data)
+        if "failed" in message:
+            raise _refusal(message, self.confine)
+        self.layers = tuple(message["confined"])
+        self.notes += tuple(message["notes"])
+        self.seconds = float(message["seconds"])
+        while self.poll() is None and self.pid == 0:
+            await self._line.readable(1.0)
+
+    async def wait(self, seconds: float | None = None) -> int | None:
+        """Waits for the end; None when it is still alive after `seconds`."""
+        until = None if seconds is None else time.monotonic() + seconds
+        while self.poll() is None:
+            left = None if until is None else until - time.monotonic()
+            if left is not None and left <= 0:
+                return None
+            await self._line.readable(left)
+        return self.returncode
 
     def kill(self) -> None:
         """Kills the process and everything below it; returns at once. Safe to call twice."""
-        raise NotImplementedError
+        self._line.hang_up()
+
+    def last_words(self) -> str:
+        """What the process wrote to its standard error before the kernel took it over."""
+        with contextlib.suppress(OSError):
+            return os.read(self._line.stderr, 65536).decode("utf-8", "replace")
+        return ""
 
     async def aclose(self) -> None:
         """Kills, waits until nothing is left, and removes what `start` made in the scratch."""
-        raise NotImplementedError
+        self.kill()
+        await self.wait(10)
+        self._line.close()
+        if self._own is not None:
+            await asyncio.to_thread(self._own.stop)
+        for made in (self.layout.ipc, self.layout.work):
+            await asyncio.to_thread(shutil.rmtree, made, ignore_errors=True)
+
+
+def _refusal(message: dict[str, Any], level: str) -> SpatialclawError:
+    layer, text = message["failed"], message["message"]
+    if layer == "start":
+        return KernelStartError(f"the kernel's process cannot be started: {text}")
+    from spatialclaw.kernel.launch.probe import REMEDIES
+
+    return ConfinementError(
+        f"the confinement {level!r} cannot be had here: {layer}: {text}",
+        hint=f"{REMEDIES[layer]}, or choose a weaker level with --confine process",
+    )
 
 
 def prepare(scratch: Path) -> Layout:
     """Makes the folders of a scratch; `start` does it too."""
-    raise NotImplementedError
+    layout = Layout.of(scratch.absolute())
+    layout.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (layout.ipc, layout.work):
+        folder.mkdir(mode=0o700, exist_ok=True)
+    return layout
+
+
+def _plan(options: LaunchOptions, layout: Layout, argv: Sequence[str]) -> dict[str, Any]:
+    strict = options.confine == "strict"
+    room: dict[str, Any] | None = None
+    if strict:
+        room = view.room(
+            options.read_only, ipc=layout.ipc, work=layout.work, work_bytes=options.work_bytes
+        )
+        room["files"] = {}
+        if layout.connection.exists():
+            room["files"][str(layout.connection)] = layout.connection.read_text(encoding="utf-8")
+    limits = Limits(
+        memory_bytes=options.memory_bytes,
+        processes=options.processes,
+        file_bytes=options.file_bytes,
+        open_files=options.open_files,
+        cpu_seconds=options.cpu_seconds,
+    )
+    return {
+        "argv": list(argv),
+        "env": environment.build(options.env, work=str(layout.work)),
+        "cwd": str(layout.work),
+        "room": room,
+        "landlock": view.landlock_rules(room) if room else None,
+        "seccomp": strict,
+        "limits": asdict(limits) if options.confine != "off" else None,
+    }
 
 
 async def start(options: LaunchOptions, argv: Sequence[str]) -> Launched:
@@ -60,14 +184,39 @@ async def start(options: LaunchOptions, argv: Sequence[str]) -> Launched:
         ConfinementError: The level asked for cannot be had here; says what to install.
         KernelStartError: The process ended before it was confined.
     """
-    raise NotImplementedError
+    layout = prepare(options.scratch)
+    plan = _plan(options, layout, argv)
+    own: host.Template | None = None
+    template = await asyncio.to_thread(_template, fork=options.fork is not False)
+    if options.fork is False:
+        own = template
+    line = template.request(plan, isolated=options.confine == "strict")
+    launched = Launched(line, layout, options, own=own)
+    if options.confine == "off":
+        launched.notes += ("the kernel is not confined: cells can do whatever you can",)
+    try:
+        await launched._confined()
+    except BaseException:
+        await launched.aclose()
+        raise
+    return launched
+
+
+def _template(*, fork: bool) -> host.Template:
+    template = host.shared() if fork else host.Template(preload=False)
+    template.ready()
+    return template
 
 
 async def warm() -> None:
-    """Starts the template process now, so that the first kernel need not wait for it."""
-    raise NotImplementedError
+    """Starts the template process now, so that the first kernel need not wait for it.
+
+    Raises:
+        KernelStartError: It does not start.
+    """
+    await asyncio.to_thread(_template, fork=True)
 
 
 def stop_templates() -> None:
     """Ends the template process and every kernel forked from it."""
-    raise NotImplementedError
+    host.stop()

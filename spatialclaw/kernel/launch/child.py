@@ -1,0 +1,141 @@
+"""The forked process, from the fork to the kernel's own code: confinement, then `inside.main`.
+
+Runs in a single-threaded process. Whatever fails before the kernel's code is told to the host as a
+typed message, with the layer that failed.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any, NoReturn
+
+from spatialclaw.kernel.launch.confine import landlock, libc, limits, namespaces, seccomp
+
+__all__ = ["isolate", "run"]
+
+_PR_SET_PDEATHSIG = 1
+
+
+def isolate(parent: socket.socket, talk: socket.socket) -> None:
+    """Leaves the machine's namespaces; returns in the first process of the new ones.
+
+    Args:
+        parent: To the template, which writes the maps of user ids.
+        talk: To the host, for failures.
+    """
+    try:
+        namespaces.leave()
+    except OSError as error:
+        _fail(talk, "namespaces", f"this user may not make namespaces ({error.strerror})")
+    parent.send(b"left")
+    answer = parent.recv(4096)
+    if answer != b"mapped":
+        _fail(talk, "namespaces", answer.decode() or "the template is gone")
+    pid = os.fork()
+    if pid:
+        parent.send(str(pid).encode())
+        os._exit(0)
+    parent.recv(1)  # our parent is now the template
+
+
+def run(talk: socket.socket, started: float, *, isolated: bool, user: int | None) -> NoReturn:
+    """Reads what to run, confines this process and becomes the kernel."""
+    layer = "start"
+    try:
+        plan, stderr = _receive(talk)
+        _descriptors(stderr, talk)
+        os.setsid()
+        _signals()
+        os.environ.clear()
+        os.environ.update(plan["env"])
+        layers, notes = ["environment"], []
+        if isolated:
+            layer = "namespaces"
+            notes += namespaces.build(namespaces.Room(**plan["room"]), root=user is not None)
+            layers.append(layer)
+        else:
+            os.chdir(plan["cwd"])
+        layer = "landlock"
+        if plan["landlock"]:
+            landlock.restrict(landlock.Rules(**{k: tuple(v) for k, v in plan["landlock"].items()}))
+            layers.append(layer)
+        layer = "limits"
+        if plan["limits"]:
+            limits.apply(limits.Limits(**plan["limits"]), own_namespace=isolated)
+            layers.append(layer)
+        layer = "seccomp"
+        if plan["seccomp"]:
+            seccomp.load()
+            layers.append(layer)
+        layer = "start"
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        _forget(plan)
+        from spatialclaw.kernel.inside import main
+    except BaseException as error:  # whatever it is, the host has to hear of it
+        _fail(talk, layer, f"{type(error).__name__}: {error}")
+    _say(talk, {"confined": layers, "notes": notes, "seconds": time.monotonic() - started})
+    talk.close()
+    main(plan["argv"])
+
+
+def _receive(talk: socket.socket) -> tuple[dict[str, Any], int]:
+    fds = array.array("i")
+    data, extra, _flags, _address = talk.recvmsg(1 << 20, socket.CMSG_SPACE(4))
+    for level, kind, payload in extra:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            fds.frombytes(payload[: fds.itemsize])
+    if not data or not fds:
+        os._exit(0)  # the host has gone
+    plan: dict[str, Any] = json.loads(data)
+    return plan, fds[0]
+
+
+def _descriptors(stderr: int, talk: socket.socket) -> None:
+    """Standard streams from nowhere and to the host's pipe; everything else but `talk` closed."""
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    os.dup2(stderr, 2)
+    keep = talk.fileno()
+    os.closerange(3, keep)
+    os.closerange(keep + 1, 1 << 20)
+
+
+def _signals() -> None:
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.set_wakeup_fd(-1)
+
+
+def _forget(plan: dict[str, Any]) -> None:
+    """Points modules that remember the parent's folders to ours."""
+    import tempfile
+
+    tempfile.tempdir = None
+    matplotlib = sys.modules.get("matplotlib")
+    if matplotlib is not None:
+        for name in ("get_configdir", "get_cachedir"):
+            with contextlib.suppress(AttributeError):
+                getattr(matplotlib, name).cache_clear()
+    sys.dont_write_bytecode = True
+    sys.argv = ["kernel", *plan["argv"]]
+    Path(os.environ["TMPDIR"]).mkdir(parents=True, exist_ok=True)
+
+
+def _say(talk: socket.socket, message: dict[str, Any]) -> None:
+    with contextlib.suppress(OSError):  # the host has gone; the template ends us
+        talk.send(json.dumps(message).encode())
+
+
+def _fail(talk: socket.socket, layer: str, message: str) -> NoReturn:
+    _say(talk, {"failed": layer, "message": message})
+    os._exit(70)

@@ -1,0 +1,216 @@
+"""Namespaces: a kernel sees its own few files, its own processes and no network.
+
+The order of events (`template.py` runs it): `leave` in a forked process, `write_maps` by its
+parent, another fork (the first process of the new pid namespace), `build` there.
+
+User ids: where the host is root, the kernel runs as a user of its own with a high number that owns
+nothing on the machine (so that RLIMIT_NPROC binds and files of root stay root's); otherwise as the
+same user, without any capability.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from spatialclaw.kernel.launch.confine import libc
+from spatialclaw.kernel.launch.confine.libc import MS
+
+__all__ = ["Room", "build", "choose_user", "leave", "write_maps"]
+
+INSIDE = 1000
+"""User and group id as the kernel sees itself."""
+
+_OLD, _NEW = "/old", "/new"
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_MASKED = ("kcore", "keys", "sysrq-trigger", "timer_list", "kallsyms")
+_FILES = {
+    "/etc/passwd": f"kernel:x:{INSIDE}:{INSIDE}::/:/bin/false\n",
+    "/etc/group": f"kernel:x:{INSIDE}:\n",
+    "/etc/hosts": "127.0.0.1 localhost\n",
+    "/etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files\n",
+}
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a kernel sees.
+
+    Attributes:
+        read: Files and folders, shown read-only at their own paths.
+        links: Symbolic links to make: path -> target.
+        ipc: Folder of sockets, shared with the host.
+        work: The kernel's folder: a file system of its own.
+        work_bytes: Size of that, /tmp and /dev/shm together.
+        files: Small files to write: path -> content.
+    """
+
+    read: tuple[str, ...]
+    links: dict[str, str]
+    ipc: str
+    work: str
+    work_bytes: int
+    files: dict[str, str]
+
+
+def choose_user() -> int | None:
+    """For root: the user id that a new kernel gets on the machine. None for anyone else."""
+    if os.geteuid() != 0:
+        return None
+    spans = [
+        (int(inside), int(length))
+        for inside, _outside, length in (
+            line.split() for line in Path("/proc/self/uid_map").read_text().splitlines()
+        )
+    ]
+    wanted = 0x60000000 + secrets.randbits(28)
+    for candidate in (wanted, 65534):
+        if any(start <= candidate < start + length for start, length in spans):
+            return candidate
+    return None
+
+
+def leave() -> None:
+    """Enters new namespaces of every kind. The caller is single-threaded and about to fork.
+
+    Raises:
+        OSError: The machine does not let this user.
+    """
+    libc.unshare(libc.CLONE_ALL)
+
+
+def write_maps(pid: int, user: int | None) -> None:
+    """Maps the user ids of a process that has left; by its parent, from outside.
+
+    Raises:
+        OSError: Refused.
+    """
+    if user is None:
+        Path(f"/proc/{pid}/setgroups").write_text("deny")
+        uid, gid = f"{INSIDE} {os.geteuid()} 1\n", f"{INSIDE} {os.getegid()} 1\n"
+    else:
+        uid = gid = f"0 0 1\n{INSIDE} {user} 1\n"
+    Path(f"/proc/{pid}/uid_map").write_text(uid)
+    Path(f"/proc/{pid}/gid_map").write_text(gid)
+
+
+def build(room: Room, *, root: bool) -> tuple[str, ...]:
+    """Makes the file system of the kernel the only one, and gives up all rights over it.
+
+    Called in the first process of the new pid namespace.
+
+    Args:
+        room: What is to be seen.
+        root: Whether user id 0 is mapped (the host is root).
+
+    Returns:
+        What could not be had and is missing (`/proc`), in words.
+
+    Raises:
+        OSError: A mount is refused.
+    """
+    libc.mount("none", "/", None, MS.REC | MS.PRIVATE)
+    libc.mount("tmpfs", "/tmp", "tmpfs", MS.NOSUID | MS.NODEV, "mode=755")  # noqa: S108
+    for folder in (_OLD, _NEW):
+        Path(f"/tmp{folder}").mkdir()  # noqa: S108
+    libc.syscall("pivot_root", b"/tmp", b"/tmp/old")
+    os.chdir("/")
+    new = Path(_NEW)
+    libc.mount("tmpfs", _NEW, "tmpfs", MS.NOSUID | MS.NODEV, "mode=755,size=4m")
+    _devices()
+    _own_files(room)
+    for path in room.read:
+        _show(path)
+    for path, target in room.links.items():
+        _inside(path).symlink_to(target)
+    notes = _processes()
+    for path, content in {**_FILES, **room.files}.items():
+        place = _inside(path)
+        place.write_text(content)
+        place.chmod(0o644)
+    if root:
+        os.chown(_OLD + room.ipc, INSIDE, INSIDE)
+    ipc = _inside(room.ipc)
+    ipc.mkdir(exist_ok=True)
+    libc.mount(_OLD + room.ipc, str(ipc), None, MS.BIND)
+    flags = MS.BIND | MS.REMOUNT | MS.NOSUID | MS.NODEV | MS.NOEXEC
+    libc.mount("none", str(ipc), None, flags)
+    libc.mount("none", _NEW, None, MS.REMOUNT | MS.BIND | MS.RDONLY | MS.NOSUID | MS.NODEV)
+    libc.call("umount2", _OLD.encode(), 2)  # MNT_DETACH
+    os.chdir(new)
+    libc.syscall("pivot_root", b".", b".")
+    libc.call("umount2", b".", 2)
+    os.chdir(room.work)
+    libc.drop_bounding_set()
+    if root:
+        os.setgroups([])
+        os.setresgid(INSIDE, INSIDE, INSIDE)
+        os.setresuid(INSIDE, INSIDE, INSIDE)
+    libc.drop_capabilities()
+    libc.prctl(libc.PR_SET_DUMPABLE, 1)  # else /proc/self belongs to root
+    return notes
+
+
+def _inside(path: str) -> Path:
+    place = Path(_NEW + path)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _show(path: str) -> None:
+    source, place = Path(_OLD + path), _inside(path)
+    if source.is_dir():
+        place.mkdir(exist_ok=True)
+    else:
+        place.touch()
+    libc.mount(str(source), str(place), None, MS.BIND | MS.REC)
+    libc.protect_tree(str(place))
+
+
+def _devices() -> None:
+    for name in _DEVICES:
+        place = _inside(f"/dev/{name}")
+        place.touch()
+        libc.mount(f"{_OLD}/dev/{name}", str(place), None, MS.BIND)
+    for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
+        _inside(f"/dev/{name}").symlink_to(f"/proc/self/fd{target}")
+
+
+def _processes() -> tuple[str, ...]:
+    place = _inside("/proc")
+    place.mkdir()
+    try:
+        flags = MS.NOSUID | MS.NODEV | MS.NOEXEC | MS.RDONLY
+        libc.mount("proc", str(place), "proc", flags)
+    except OSError as error:  # some containers cover parts of /proc and forbid a fresh one
+        return (f"no /proc in the kernel ({error.strerror})",)
+    for name in _MASKED:
+        masked = place / name
+        if masked.exists():
+            with contextlib.suppress(OSError):  # a second wall: the mount is read-only already
+                libc.mount(f"{_OLD}/dev/null", str(masked), None, MS.BIND)
+    return ()
+
+
+def _own_files(room: Room) -> None:
+    """One file system of limited size; work, /tmp and /dev/shm are folders of it."""
+    own = _inside("/.own")
+    own.mkdir()
+    options = f"mode=755,size={room.work_bytes},nr_inodes=65536"
+    flags = MS.NOSUID | MS.NODEV | MS.NOEXEC
+    libc.mount("tmpfs", str(own), "tmpfs", flags, options)
+    for number, path in enumerate(("/tmp", "/dev/shm", room.work)):  # noqa: S108
+        source, place = own / str(number), _inside(path)  # work last: it may lie in the others
+        source.mkdir()
+        os.chown(source, INSIDE, INSIDE)
+        source.chmod(0o700)
+        place.mkdir(exist_ok=True)
+        libc.mount(str(source), str(place), None, MS.BIND)
+    private = own / "2" / "tmp"
+    private.mkdir()
+    os.chown(private, INSIDE, INSIDE)
+    libc.call("umount2", str(own).encode(), 2)
+    own.rmdir()

@@ -1,0 +1,228 @@
+"""The host's end of the template: one for each process of ours, started when first wanted."""
+
+from __future__ import annotations
+
+import array
+import asyncio
+import atexit
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import IO, Any
+
+from spatialclaw.errors import KernelStartError
+from spatialclaw.kernel.launch.confine import environment
+
+__all__ = ["Line", "Template", "shared", "stop"]
+
+_BOOT = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1])['path']; "
+    "from spatialclaw.kernel.launch.template import main; main()"
+)
+
+
+class Line:
+    """What ties the host to one forked process.
+
+    Attributes:
+        template: Socket to the template: process id and exit; hanging up kills.
+        talk: Socket to the forked process until it is confined.
+        stderr: Reading end of its standard error.
+    """
+
+    def __init__(self, template: socket.socket, talk: socket.socket, stderr: int) -> None:
+        self.template = template
+        self.talk = talk
+        self.stderr = stderr
+        for end in (template, talk):
+            end.setblocking(False)
+        os.set_blocking(stderr, False)
+
+    def receive(self) -> dict[str, Any] | None:
+        """The template's next message, or None when there is none now."""
+        try:
+            data = self.template.recv(65536)
+        except BlockingIOError:
+            return None
+        except OSError:
+            data = b""
+        if not data:  # the template is gone, and all it forked with it
+            return {"exit": -9}
+        message: dict[str, Any] = json.loads(data)
+        return message
+
+    async def readable(self, seconds: float | None) -> None:
+        """Waits until `receive` has something, or for `seconds`."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[None] = loop.create_future()
+        own = os.dup(self.template.fileno())  # several may wait
+        loop.add_reader(own, lambda: future.done() or future.set_result(None))
+        try:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(future, seconds)
+        finally:
+            loop.remove_reader(own)
+            os.close(own)
+
+    def hang_up(self) -> None:
+        """Has the template kill the process."""
+        with contextlib.suppress(OSError):  # it is closed, or the template is gone
+            self.template.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        """Frees the descriptors; kills a process that still runs."""
+        self.template.close()
+        self.talk.close()
+        if self.stderr >= 0:
+            os.close(self.stderr)
+            self.stderr = -1
+
+
+class Template:
+    """A template process.
+
+    Args:
+        preload: Whether it imports everything first. Without, it is a fresh interpreter.
+
+    Raises:
+        KernelStartError: It does not start.
+    """
+
+    def __init__(self, *, preload: bool) -> None:
+        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.words: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self.lock = threading.Lock()
+        self.hello: dict[str, Any] | None = None
+        cache = tempfile.gettempdir()
+        with theirs:
+            config = {
+                "fd": theirs.fileno(),
+                "path": [os.path.abspath(p) for p in sys.path],  # noqa: PTH100
+                "preload": preload,
+            }
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-c", _BOOT, json.dumps(config)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self.words,
+                pass_fds=[theirs.fileno()],
+                env=_environment(cache),
+                cwd="/",
+                start_new_session=True,
+            )
+
+    def ready(self, seconds: float = 60.0) -> dict[str, Any]:
+        """Waits until it serves; its hello: ``pid``, ``threads``, ``seconds``.
+
+        Raises:
+            KernelStartError: It does not.
+        """
+        with self.lock:
+            if self.hello is None:
+                self.control.settimeout(seconds)
+                try:
+                    data = self.control.recv(65536)
+                except OSError as error:
+                    data = json.dumps({"failed": str(error)}).encode()
+                hello = json.loads(data) if data else {"failed": self.last_words()}
+                if "failed" in hello:
+                    self.stop()
+                    last = hello["failed"].strip().splitlines() or ["it ended without a word"]
+                    raise KernelStartError(
+                        f"the template of kernels does not start: {last[-1]}",
+                        hint="`spatialclaw doctor` tells more",
+                    )
+                self.hello = hello
+            return self.hello
+
+    def last_words(self) -> str:
+        """What it wrote to standard error."""
+        self.words.seek(0)
+        return self.words.read()[-4000:].decode("utf-8", "replace")
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process.poll() is None
+
+    def request(self, plan: dict[str, Any], *, isolated: bool) -> Line:
+        """Has it fork a process that is given `plan`.
+
+        Raises:
+            KernelStartError: The template is gone.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        talk, their_talk = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        reading, writing = os.pipe()
+        try:
+            body = json.dumps(plan).encode()
+            talk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            talk.sendmsg([body], [_rights(writing)])
+            letter = b"i" if isolated else b"p"
+            self.control.sendmsg([letter], [_rights(theirs.fileno(), their_talk.fileno())])
+        except OSError as error:
+            for end in (ours, talk):
+                end.close()
+            os.close(reading)
+            raise KernelStartError(f"the template of kernels is gone ({error.strerror})") from None
+        finally:
+            theirs.close()
+            their_talk.close()
+            os.close(writing)
+        return Line(ours, talk, reading)
+
+    def stop(self) -> None:
+        """Ends it, and every process that it forked."""
+        self.control.close()
+        try:
+            self.process.wait(3)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.words.close()
+
+
+def _rights(*fds: int) -> tuple[int, int, array.array[int]]:
+    return socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds)
+
+
+def _environment(cache: str) -> dict[str, str]:
+    """The allow-list; caches are the user's, since the template is ours and runs no cell."""
+    import platformdirs
+
+    made = environment.build({}, work=cache)
+    made["HOME"] = cache
+    made["MPLCONFIGDIR"] = platformdirs.user_cache_dir("spatialclaw", ensure_exists=True)
+    return made
+
+
+_lock = threading.Lock()
+_shared: Template | None = None
+_owner = 0
+
+
+def shared() -> Template:
+    """The template of this process; started when there is none that lives."""
+    global _shared, _owner
+    with _lock:
+        if _shared is None or _owner != os.getpid() or not _shared.alive:
+            if _shared is not None and _owner == os.getpid():
+                _shared.stop()
+            _shared = Template(preload=True)
+            _owner = os.getpid()
+            atexit.register(stop)
+        return _shared
+
+
+def stop() -> None:
+    """Ends the template of this process."""
+    global _shared
+    with _lock:
+        if _shared is not None and _owner == os.getpid():
+            _shared.stop()
+        _shared = None

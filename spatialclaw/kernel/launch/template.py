@@ -1,0 +1,214 @@
+"""The template: a process that has imported everything and forks kernels on request.
+
+It has one thread, no event loop, no zmq context and no GPU handle, holds no secret (its environment
+is the allow-list) and never reads what the host sends to a kernel: each request brings a socket of
+its own, which the forked process reads. When the host's end of the control socket closes, by
+whatever death, the template kills what it has forked and ends.
+
+Messages on the control socket: one byte, ``i`` (in namespaces of its own) or ``p`` (not), with two
+sockets attached: the template's, on which it says ``{"pid": ...}`` and ``{"exit": ...}`` and whose
+hanging up kills the kernel; and the forked process's, see `child.py`.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import selectors
+import signal
+import socket
+import sys
+import time
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+__all__ = ["main"]
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+@dataclass
+class _Forked:
+    pid: int
+    pidfd: int
+    conn: socket.socket
+
+
+class _Template:
+    def __init__(self, control: socket.socket) -> None:
+        self.control = control
+        self.selector = selectors.DefaultSelector()
+        self.selector.register(control, selectors.EVENT_READ, None)
+        self.forked: dict[int, _Forked] = {}
+
+    def serve(self) -> NoReturn:
+        while True:
+            for key, _mask in self.selector.select():
+                if key.data is None:
+                    self.request()
+                elif key.data in self.forked:
+                    forked = self.forked[key.data]
+                    if key.fileobj is forked.conn:
+                        self.kill(forked)
+                    else:
+                        self.reap()
+
+    def request(self) -> None:
+        try:
+            data, extra, _flags, _address = self.control.recvmsg(16, socket.CMSG_SPACE(8))
+        except ConnectionError:
+            data, extra = b"", []
+        if not data:
+            self.finish()
+        fds = array.array("i")
+        for _level, _kind, payload in extra:
+            fds.frombytes(payload[: 2 * fds.itemsize])
+        if len(fds) != 2:
+            return
+        conn, talk = (socket.socket(fileno=fd) for fd in fds)
+        try:
+            pid = self.fork(talk, isolated=data == b"i")
+        except OSError as error:
+            self.say(conn, {"failed": "start", "message": f"no process: {error.strerror}"})
+            pid = 0
+        finally:
+            talk.close()
+        if not pid:
+            conn.close()
+            return
+        forked = _Forked(pid, os.pidfd_open(pid), conn)
+        self.forked[pid] = forked
+        self.say(conn, {"pid": pid})
+        self.selector.register(forked.pidfd, selectors.EVENT_READ, pid)
+        self.selector.register(conn, selectors.EVENT_READ, pid)
+
+    def fork(self, talk: socket.socket, *, isolated: bool) -> int:
+        """Forks a kernel; its process id, or 0 when it has failed and said so."""
+        from spatialclaw.kernel.launch import child
+        from spatialclaw.kernel.launch.confine import namespaces
+
+        started = time.monotonic()
+        user = namespaces.choose_user() if isolated else None
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            pid = os.fork()
+            if pid == 0:
+                ours.close()
+                if isolated:
+                    child.isolate(theirs, talk)
+                else:
+                    theirs.recv(1)
+                child.run(talk, started, isolated=isolated, user=user)
+            theirs.close()
+            if isolated:
+                middle, pid = pid, self.usher(ours, pid, user)
+                os.waitpid(middle, 0)
+            with contextlib.suppress(OSError):  # it is dead already: its exit status tells
+                ours.send(b"g")
+            return pid
+
+    def usher(self, ours: socket.socket, middle: int, user: int | None) -> int:
+        """Maps the user ids of a process that leaves our namespaces; the id of its child."""
+        from spatialclaw.kernel.launch.confine import namespaces
+
+        try:
+            if ours.recv(16) != b"left":
+                return 0
+            try:
+                namespaces.write_maps(middle, user)
+            except OSError as error:
+                ours.send(f"user ids cannot be mapped ({error.strerror})".encode())
+                return 0
+            ours.send(b"mapped")
+            return int(ours.recv(16) or b"0")
+        except OSError:
+            return 0
+
+    def reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            forked = self.forked.pop(pid, None)
+            if forked is None:
+                continue  # an orphan of a kernel
+            self.strays()
+            self.say(forked.conn, {"exit": os.waitstatus_to_exitcode(status)})
+            self.selector.unregister(forked.pidfd)
+            with contextlib.suppress(KeyError):  # the host has closed it
+                self.selector.unregister(forked.conn)
+            os.close(forked.pidfd)
+            forked.conn.close()
+
+    def strays(self) -> None:
+        """Kills orphans of kernels that became our children."""
+        for _ in range(50):
+            alive = [pid for pid in _children() if pid not in self.forked]
+            for pid in alive:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(pid, 0)
+            if not alive:
+                return
+
+    def kill(self, forked: _Forked) -> None:
+        """The host closed its end: the kernel is no longer wanted."""
+        self.selector.unregister(forked.conn)
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(forked.pidfd, signal.SIGKILL)
+
+    def say(self, conn: socket.socket, message: dict[str, Any]) -> None:
+        with contextlib.suppress(OSError):  # the host does not listen any more
+            conn.send(json.dumps(message).encode(), socket.MSG_DONTWAIT)
+
+    def finish(self) -> NoReturn:
+        for forked in self.forked.values():
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(forked.pidfd, signal.SIGKILL)
+        self.forked.clear()
+        self.strays()
+        os._exit(0)
+
+
+def _children() -> list[int]:
+    try:
+        text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
+    except OSError:
+        return []  # a machine without this file: nothing is known
+    return [int(pid) for pid in text.split()]
+
+
+def main() -> NoReturn:
+    """Imports, says hello and serves; ``sys.argv[1]`` is JSON: ``fd``, ``path``, ``preload``."""
+    config = json.loads(sys.argv[1])
+    control = socket.socket(fileno=config["fd"])
+    try:
+        for number in (signal.SIGINT, signal.SIGHUP):  # a terminal's: for the host to act on
+            signal.signal(number, signal.SIG_IGN)
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        started = time.monotonic()
+        from spatialclaw.kernel.launch import child  # noqa: F401
+
+        if config["preload"]:
+            from spatialclaw.kernel.inside import preload
+
+            preload()
+        threads = len(os.listdir("/proc/self/task"))  # noqa: PTH208
+        hello = {"pid": os.getpid(), "threads": threads, "seconds": time.monotonic() - started}
+    except BaseException:  # whatever it is, the host has to hear of it
+        control.send(json.dumps({"failed": traceback.format_exc()[-4000:]}).encode())
+        os._exit(1)
+    gc.collect()
+    gc.freeze()
+    control.send(json.dumps(hello).encode())
+    _Template(control).serve()

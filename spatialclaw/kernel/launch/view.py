@@ -1,0 +1,91 @@
+"""What a strictly confined kernel sees of the machine: Python, the package, and what it was given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+__all__ = ["landlock_rules", "room"]
+
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
+_SETTINGS = (
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/alternatives",
+    "/etc/fonts",
+    "/etc/localtime",
+    "/etc/mime.types",
+    "/etc/os-release",
+)
+_PACKAGES = ("site-packages", "dist-packages")
+
+
+@cache
+def _python() -> tuple[str, ...]:
+    """Folders of the interpreter, of installed packages and of this package."""
+    import spatialclaw
+
+    package = Path(spatialclaw.__file__).parent
+    wanted = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
+    wanted |= {p for p in sys.path if Path(p).name in _PACKAGES and Path(p).is_dir()}
+    wanted |= {str(package), str((package / "primitives").resolve())}
+    wanted |= {str(Path(p).resolve()) for p in wanted}
+    return tuple(_outermost(wanted))
+
+
+def _outermost(paths: Iterable[str]) -> list[str]:
+    """Drops what lies below another path of the list."""
+    kept: list[str] = []
+    for path in sorted({os.path.abspath(p) for p in paths}, key=len):  # noqa: PTH100
+        if not any(path == k or path.startswith(k.rstrip("/") + "/") for k in kept):
+            kept.append(path)
+    return kept
+
+
+@cache
+def _machine() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """System folders and settings that exist, and the links among them."""
+    shown, links = [], []
+    for name in (*_SYSTEM, *_SETTINGS):
+        path = Path(name)
+        if path.is_symlink():
+            links.append((name, str(path.readlink())))
+        elif path.exists():
+            shown.append(name)
+    return tuple(shown), tuple(links)
+
+
+def room(read_only: Iterable[Path], *, ipc: Path, work: Path, work_bytes: int) -> dict[str, object]:
+    """The fields of `namespaces.Room` without its files.
+
+    Raises:
+        FileNotFoundError: Something in `read_only` does not exist.
+    """
+    shown, links = _machine()
+    given = []
+    for path in read_only:
+        given += [str(path.absolute()), str(path.resolve(strict=True))]
+    readable = [p for p in _outermost([*shown, *_python(), *given]) if not Path(p).is_symlink()]
+    return {
+        "read": readable,
+        "links": dict(links),
+        "ipc": str(ipc),
+        "work": str(work),
+        "work_bytes": work_bytes,
+    }
+
+
+def landlock_rules(room_: dict[str, object]) -> dict[str, list[str]]:
+    """The fields of `landlock.Rules` for a room."""
+    devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
+    return {
+        "read": list(room_["read"]),  # type: ignore[call-overload]
+        "data": ["/proc", "/etc", "/dev"],
+        "write": [str(room_["work"]), "/tmp", "/dev/shm"],  # noqa: S108
+        "sockets": [str(room_["ipc"])],
+        "devices": devices,
+    }
