@@ -2,7 +2,7 @@
 
 ::
 
-    layout = Layout.of(scratch)                      # scratch/ipc, scratch/work, scratch/connection.json
+    layout = prepare(scratch)                # scratch/ipc, scratch/work; connection.json is yours
     launched = await start(LaunchOptions(scratch, read_only=(manifest, frames)),
                            ["-f", str(layout.connection), "--life", str(layout.ipc / "life"), ...])
     launched.pid, launched.poll(), await launched.wait(), launched.kill(), await launched.aclose()

@@ -56,7 +56,8 @@ def run(talk: socket.socket, started: float, *, isolated: bool, user: int | None
         _signals()
         os.environ.clear()
         os.environ.update(plan["env"])
-        layers, notes = ["environment"], []
+        layers = ["environment"]
+        notes: list[str] = []
         if isolated:
             layer = "namespaces"
             notes += namespaces.build(namespaces.Room(**plan["room"]), root=user is not None)

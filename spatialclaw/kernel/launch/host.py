@@ -61,7 +61,7 @@ class Line:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[None] = loop.create_future()
         own = os.dup(self.template.fileno())  # several may wait
-        loop.add_reader(own, lambda: future.done() or future.set_result(None))
+        loop.add_reader(own, _wake, future)
         try:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(future, seconds)
@@ -185,6 +185,11 @@ class Template:
             self.process.kill()
             self.process.wait()
         self.words.close()
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def _rights(*fds: int) -> tuple[int, int, array.array[int]]:

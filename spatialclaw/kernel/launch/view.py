@@ -1,4 +1,4 @@
-"""What a strictly confined kernel sees of the machine: Python, the package, and what it was given."""
+"""What a strictly confined kernel sees: Python, the package, and what it was given."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 __all__ = ["landlock_rules", "room"]
 
@@ -59,7 +60,7 @@ def _machine() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     return tuple(shown), tuple(links)
 
 
-def room(read_only: Iterable[Path], *, ipc: Path, work: Path, work_bytes: int) -> dict[str, object]:
+def room(read_only: Iterable[Path], *, ipc: Path, work: Path, work_bytes: int) -> dict[str, Any]:
     """The fields of `namespaces.Room` without its files.
 
     Raises:
@@ -79,11 +80,11 @@ def room(read_only: Iterable[Path], *, ipc: Path, work: Path, work_bytes: int) -
     }
 
 
-def landlock_rules(room_: dict[str, object]) -> dict[str, list[str]]:
+def landlock_rules(room_: dict[str, Any]) -> dict[str, list[str]]:
     """The fields of `landlock.Rules` for a room."""
     devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
     return {
-        "read": list(room_["read"]),  # type: ignore[call-overload]
+        "read": list(room_["read"]),
         "data": ["/proc", "/etc", "/dev"],
         "write": [str(room_["work"]), "/tmp", "/dev/shm"],  # noqa: S108
         "sockets": [str(room_["ipc"])],

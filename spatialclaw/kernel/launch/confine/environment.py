@@ -53,7 +53,7 @@ def build(
     environment.update(extra)
     environment.update(
         HOME=work,
-        TMPDIR=f"{work}/tmp",
+        TMPDIR=f"{work}/tmp",  # noqa: S108
         IPYTHONDIR=f"{work}/.ipython",
         MPLCONFIGDIR=f"{work}/.matplotlib",
         JUPYTER_RUNTIME_DIR=work,

@@ -110,7 +110,7 @@ def syscall(name: str, *arguments: Any) -> int:
 
 
 def prctl(option: int, *values: int) -> int:
-    """prctl(2).
+    """Calls prctl(2).
 
     Raises:
         OSError: Refused.
@@ -129,7 +129,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str = "") -> None:
-    """mount(2).
+    """Calls mount(2).
 
     Raises:
         OSError: Refused; the message names the target.
