@@ -134,7 +134,8 @@ async def _kernel(resolved: Resolved) -> list[Check]:
 async def _backend(resolved: Resolved) -> list[Check]:
     from spatialclaw.backends import resolve
 
-    backend, why = await resolve(resolved)
+    chosen = await resolve(resolved.settings, sources=resolved.sources)
+    backend = chosen.backend
     try:
         model = f" with model {backend.model}" if backend.model else ""
         state: State = "partly" if backend.name == "builtin" else "ok"
@@ -143,7 +144,7 @@ async def _backend(resolved: Resolved) -> list[Check]:
             if backend.name == "builtin"
             else ""
         )
-        return [Check("backend", backend.name, state, f"{why}{model}", remedy)]
+        return [Check("backend", backend.name, state, f"{chosen.why}{model}", remedy)]
     finally:
         await backend.aclose()
 

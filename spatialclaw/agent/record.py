@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from spatialclaw.kernel.results import Shown
+from spatialclaw.kernel.results import CellResult, Shown
 
-__all__ = ["NoRecord", "Record", "picture_records"]
+__all__ = ["NoRecord", "Record", "picture_records", "record_cell"]
 
 
 class Record(Protocol):
@@ -76,3 +77,29 @@ def picture_records(record: Record, pictures: list[Shown]) -> list[dict[str, Any
         }
         for picture in pictures
     ]
+
+
+def record_cell(record: Record, code: str, result: CellResult, *, step: int | None = None) -> int:
+    """Records a cell that ran, with what it printed, changed and showed.
+
+    Args:
+        record: Where.
+        code: The cell.
+        result: What it did.
+        step: The step of the loop it was, or None for a cell of the user.
+
+    Returns:
+        Its number in the run, from 1.
+    """
+    number = record.cell(code)
+    outcome = asdict(replace(result, images=[], displays=[]))
+    del outcome["images"], outcome["displays"]
+    record.event(
+        "cell",
+        number=number,
+        step=step,
+        code=code,
+        result=outcome,
+        images=picture_records(record, result.images),
+    )
+    return number

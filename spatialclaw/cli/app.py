@@ -16,11 +16,12 @@ import typer
 from spatialclaw._version import __version__
 from spatialclaw.errors import SpatialclawError
 
-__all__ = ["app", "complain", "main"]
+__all__ = ["app", "complain", "load_commands", "main"]
 
 # Some releases of typer carry their own copy of click: take the classes from typer itself.
-_CLICK_ERROR = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
-_USAGE_ERROR = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "UsageError")
+_CLICK = {kind.__name__: kind for kind in typer.BadParameter.__mro__}
+_CLICK_ERROR: type[Exception] = _CLICK["ClickException"]
+_USAGE_ERROR: type[Exception] = _CLICK["UsageError"]
 
 app = typer.Typer(
     name="spatialclaw",
@@ -48,14 +49,14 @@ def _root(
     """Measured answers to questions about space, from pictures, videos and captures."""
 
 
-def _add_commands() -> None:
-    # Importing a command registers it.
-    from spatialclaw.cli import ask, doctor, replay  # noqa: F401
+def load_commands() -> None:
+    """Imports the commands, each of which registers itself."""
+    from spatialclaw.cli import ask, doctor  # noqa: F401
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs the program and ends the process with its exit status."""
-    _add_commands()
+    load_commands()
     sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
 
 

@@ -1,0 +1,88 @@
+"""Writes docs/reference from the program itself: `python docs/generate.py`; `--check` only compares."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import typer.main
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def cli() -> str:
+    """The help of every command."""
+    from spatialclaw.cli.app import app, load_commands
+
+    load_commands()
+    group = typer.main.get_command(app)
+    commands: dict[str, Any] = group.commands  # type: ignore[attr-defined]
+    parts = ["# Command line", "", "Written by `python docs/generate.py` from the program."]
+    for name in sorted(commands):
+        parts += ["", f"## spatialclaw {name}", "", *_command(commands[name], name)]
+    return "\n".join(parts) + "\n"
+
+
+def _command(command: Any, path: str) -> list[str]:
+    text = inspect.cleandoc(command.help or "")
+    lines = [text, ""] if text else []
+    if getattr(command, "commands", None):
+        for name, sub in sorted(command.commands.items()):
+            lines += [f"### spatialclaw {path} {name}", "", *_command(sub, f"{path} {name}"), ""]
+        return lines
+    usage = " ".join(_metavar(p) for p in command.params if p.param_type_name == "argument")
+    lines += ["```text", f"spatialclaw {path} {usage}".rstrip() + " [OPTIONS]", "```", ""]
+    options = [p for p in command.params if p.param_type_name == "option" and p.name != "help"]
+    if options:
+        lines += ["| option | what |", "| --- | --- |"]
+        lines += [f"| `{', '.join(p.opts)}` | {_cell(p.help or '')} |" for p in options]
+    return lines
+
+
+def _metavar(parameter: Any) -> str:
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", "\\|")
+
+
+def primitives() -> str:
+    """The docstrings of what a cell can call: the same text that the model reads."""
+    from spatialclaw.primitives.namespace import describe
+
+    text = describe()
+    return (
+        "# What a cell can call\n\nWritten by `python docs/generate.py` from the docstrings; the "
+        f"model reads the same text.\n\n{text.rstrip()}\n"
+    )
+
+
+def pages() -> dict[Path, str]:
+    """Every generated page."""
+    return {REFERENCE / "cli.md": cli(), REFERENCE / "primitives.md": primitives()}
+
+
+def main() -> int:
+    """Writes the pages, or with --check says which are out of date."""
+    stale = [
+        path
+        for path, text in pages().items()
+        if not path.exists() or path.read_text(encoding="utf-8") != text
+    ]
+    if "--check" in sys.argv:
+        for path in stale:
+            print(f"{path.name} is out of date; run python docs/generate.py")
+        return 1 if stale else 0
+    for path in stale:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(pages()[path], encoding="utf-8")
+        print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
