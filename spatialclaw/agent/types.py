@@ -75,8 +75,8 @@ class Observation:
     """What the policy sees after `reset` or `step`.
 
     Attributes:
-        kind: What is expected next: a plan; a cell (after one ran, or after the plan); the same again
-            because the reply had no usable cell; the best answer now; nothing ("done").
+        kind: What is expected next: a plan; a cell (after one ran, or after the plan); the same
+            again because the reply had no usable cell; the best answer now; nothing ("done").
         text: All of it as text, ready for a model.
         images: Pictures that go with the text, in order.
         done: Whether the episode is over.
@@ -97,7 +97,8 @@ class Answer:
     """An answer with what it rests on.
 
     Attributes:
-        value: float or int, choice letter, "yes"/"no", text, (x, y) or (x0, y0, x1, y1); None if failed.
+        value: float or int, choice letter, "yes"/"no", text, (x, y) or (x0, y0, x1, y1); None if
+            failed.
         text: The answer as one would say it, with unit.
         unit: "m", "m^2", "deg", "count" and so on, or None.
         answer_type: How `value` is to be read.

@@ -61,7 +61,10 @@ class ChatReply:
 class ChatClient(Protocol):
     """A VLM. Every model call of the product goes through one of these, on the host."""
 
-    model: str | None
+    @property
+    def model(self) -> str | None:
+        """The model's name, or None while it is not known."""
+        ...
 
     async def complete(
         self,
@@ -132,17 +135,22 @@ class Policy(Protocol):
 
 
 class Backend(Protocol):
-    """Who writes the cells.
+    """Who writes the cells."""
 
-    Attributes:
-        name: "openai", "builtin", "replay" or "human".
-        model: The model's name, or None.
-        chat: The VLM that `locate`, `look` and the verifier ask; None where there is none.
-    """
+    @property
+    def name(self) -> str:
+        """One of "openai", "builtin", "replay" or "human"."""
+        ...
 
-    name: str
-    model: str | None
-    chat: ChatClient | None
+    @property
+    def model(self) -> str | None:
+        """The model's name, or None."""
+        ...
+
+    @property
+    def chat(self) -> ChatClient | None:
+        """The VLM that `locate`, `look` and the verifier ask; None where there is none."""
+        ...
 
     def policy(self, task: Task) -> Policy:
         """A policy for one run; runs do not share state."""

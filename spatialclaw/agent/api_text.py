@@ -1,0 +1,140 @@
+"""The list of primitives that the model is told, made from their signatures and docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from spatialclaw.agent.prompts import estimate_tokens
+
+__all__ = ["api_text", "describe_callable", "results_text"]
+
+SUMMARY_CHARACTERS = 120
+# Names that the prompt itself explains.
+EXPLAINED = frozenset({"show", "submit", "locate", "look"})
+# What only a VLM can answer.
+NEEDS_CHAT = frozenset({"locate", "look"})
+
+
+def api_text(
+    vocabulary: Mapping[str, Any],
+    *,
+    chat: bool = True,
+    only: Iterable[str] | None = None,
+    max_tokens: int = 2800,
+) -> str:
+    """What a cell can call, one line each.
+
+    Args:
+        vocabulary: Name -> function or module, as `primitives.namespace.vocabulary` gives it.
+        chat: Whether a VLM answers `locate` and `look`.
+        only: Names to keep; all by default.
+        max_tokens: Beyond it, the summaries of the functions in modules are left out, longest
+            module first.
+    """
+    kept = None if only is None else set(only)
+    names = [
+        name
+        for name in vocabulary
+        if (chat or name not in NEEDS_CHAT) and (kept is None or name in kept)
+    ]
+    functions = [n for n in names if not isinstance(vocabulary[n], types.ModuleType)]
+    modules = [n for n in names if isinstance(vocabulary[n], types.ModuleType)]
+    bare: set[str] = set()
+    while True:
+        lines = [f"- {describe_callable(name, vocabulary[name])}" for name in functions]
+        for name in modules:
+            lines.append(_module(name, vocabulary[name], summaries=name not in bare))
+        text = "\n".join(lines)
+        left = [name for name in modules if name not in bare]
+        if estimate_tokens(text) <= max_tokens or not left:
+            return text
+        bare.add(max(left, key=lambda name: len(_module(name, vocabulary[name], summaries=True))))
+
+
+def describe_callable(name: str, thing: Any, *, summary: bool = True) -> str:
+    """``name(arguments) -> type: first sentence of its docstring``."""
+    try:
+        signature = inspect.signature(thing)
+    except (TypeError, ValueError):
+        return name
+    text = f"`{name}{_signature(signature)}`"
+    first = _summary(inspect.getdoc(thing) or "")
+    return f"{text} {first}" if summary and first else text
+
+
+def _module(name: str, module: types.ModuleType, *, summaries: bool) -> str:
+    public = [n for n in getattr(module, "__all__", ()) if n[:1].islower()]
+    members = [(n, getattr(module, n)) for n in public]
+    calls = [(n, thing) for n, thing in members if callable(thing)]
+    head = f"- `{name}`: {_summary(inspect.getdoc(module) or '')}"
+    if summaries:
+        return "\n".join([head, *(f"  - {describe_callable(n, thing)}" for n, thing in calls)])
+    listed = ", ".join(describe_callable(n, thing, summary=False) for n, thing in calls)
+    return f"{head}\n  {listed}"
+
+
+def _signature(signature: inspect.Signature) -> str:
+    parts: list[str] = []
+    starred = False
+    for parameter in signature.parameters.values():
+        if parameter.name.startswith("_"):
+            continue
+        if parameter.kind is parameter.KEYWORD_ONLY and not starred:
+            parts.append("*")
+            starred = True
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            starred = True
+            parts.append(f"*{parameter.name}")
+        elif parameter.kind is parameter.VAR_KEYWORD:
+            parts.append(f"**{parameter.name}")
+        elif parameter.default is parameter.empty:
+            parts.append(parameter.name)
+        else:
+            default = repr(parameter.default)
+            parts.append(f"{parameter.name}={default if len(default) < 24 else '...'}")
+    result = signature.return_annotation
+    name = "" if result is signature.empty else _type_name(result)
+    return f"({', '.join(parts)}){f' -> {name}' if name else ''}"
+
+
+def _type_name(annotation: Any) -> str:
+    name = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    name = re.sub(r"npt\.NDArray\[.*?\]\]?|NDArray\[.*?\]\]?", "array", str(name))
+    name = name.rpartition(".")[2] if re.fullmatch(r"[\w.]+", name) else name
+    return "" if name in ("Any", "None", "object") or len(name) > 40 else name
+
+
+def _summary(doc: str) -> str:
+    first = " ".join(doc.split("\n\n")[0].split())
+    if len(first) <= SUMMARY_CHARACTERS:
+        return first
+    cut = re.split(r"(?<=[.;:])\s", first)[0]
+    return (
+        cut
+        if len(cut) <= SUMMARY_CHARACTERS
+        else f"{cut[:SUMMARY_CHARACTERS].rsplit(' ', 1)[0]}..."
+    )
+
+
+def results_text() -> str:
+    """The records that perception gives back, with their fields, one line each."""
+    import dataclasses
+
+    from spatialclaw.primitives import results
+
+    lines = []
+    for name in results.__all__:
+        kind = getattr(results, name)
+        if not dataclasses.is_dataclass(kind):
+            continue
+        fields = [field.name for field in dataclasses.fields(kind)]
+        known = set(fields)
+        extra = [
+            n for n, value in vars(kind).items() if isinstance(value, property) and n not in known
+        ]
+        lines.append(f"- `{name}`: {', '.join(fields + extra)}")
+    return "\n".join(lines)

@@ -1,0 +1,221 @@
+"""The policy that a model drives: what it is sent at each step, and what is left out.
+
+The conversation grows at its end only, so that the server's cache of the prefix holds. When the
+part that was not condensed yet grows beyond a budget, or holds more pictures than fit, the older
+steps are condensed at once, to half of it: the only moment at which something already sent
+changes. In append-only mode it never does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from spatialclaw.agent.api_text import api_text, results_text
+from spatialclaw.agent.observation import clip
+from spatialclaw.agent.parser import CUT_MARK
+from spatialclaw.agent.prompts import Prompts, estimate_tokens
+from spatialclaw.agent.types import Observation, Task
+from spatialclaw.backends.base import ChatClient, ChatReply, Message, Purpose, RunContext
+from spatialclaw.errors import BackendRejected, SpatialclawError
+from spatialclaw.kernel.results import Shown
+
+__all__ = ["ContextBudget", "Conversation", "ModelPolicy", "system_prompt"]
+
+PICTURE_TOKENS = 800
+_PURPOSES: dict[str, Purpose] = {"plan": "plan", "answer_now": "answer_now"}
+
+
+@dataclass(frozen=True)
+class ContextBudget:
+    """How much of a conversation is sent again.
+
+    Attributes:
+        tokens: Of the steps that are sent whole, pictures included; estimated.
+        pictures: Shown by cells and sent again, at most.
+        append_only: Never condense anything (for training).
+    """
+
+    tokens: int = 12_000
+    pictures: int = 8
+    append_only: bool = False
+
+
+@dataclass
+class _Step:
+    """A reply and the observation that followed it."""
+
+    reply: str
+    text: str = ""
+    pictures: list[Shown] = field(default_factory=list)
+    condensed: bool = False
+
+    @property
+    def tokens(self) -> int:
+        text = estimate_tokens(self.reply) + estimate_tokens(self.text)
+        return text + PICTURE_TOKENS * len(self.pictures)
+
+    def messages(self) -> list[Message]:
+        reply, text, pictures = self.reply, self.text, self.pictures
+        if self.condensed:
+            reply, text = clip(reply, 900), clip(text, 700)
+            if pictures:
+                titles = "; ".join(p.title or f"{p.width}x{p.height}" for p in pictures)
+                text = f"{text}\n[pictures no longer sent ({titles}): call show again to see them]"
+            pictures = []
+        parts: tuple[str | Shown, ...] = (text, *pictures) if text or pictures else ()
+        messages = [Message("assistant", (reply or "(empty)",))]
+        return [*messages, Message("user", parts)] if parts else messages
+
+
+class Conversation:
+    """The messages of one run.
+
+    Args:
+        system: The system prompt.
+        budget: What is sent again.
+    """
+
+    def __init__(self, system: str, budget: ContextBudget | None = None) -> None:
+        self.budget = budget or ContextBudget()
+        self.condensations = 0
+        self._head = [Message("system", (system,))]
+        self._steps: list[_Step] = []
+
+    def begin(self, observation: Observation) -> None:
+        """Adds the task."""
+        self._head.append(Message("user", (observation.text, *observation.images)))
+
+    def add(self, reply: str, observation: Observation) -> None:
+        """Adds a reply and what came of it."""
+        self._steps.append(_Step(reply, observation.text, list(observation.images)))
+        whole = [step for step in self._steps if not step.condensed]
+        tokens = sum(step.tokens for step in whole)
+        pictures = sum(len(step.pictures) for step in whole)
+        if tokens > self.budget.tokens or pictures > self.budget.pictures:
+            self.condense(self.budget.tokens // 2, self.budget.pictures // 2)
+
+    def condense(self, tokens: int, pictures: int, *, keep: int = 1) -> bool:
+        """Condenses old steps until the rest fits; the newest `keep` stay whole.
+
+        Returns:
+            Whether anything changed.
+        """
+        if self.budget.append_only:
+            return False
+        changed = False
+        for position, step in enumerate(self._steps[: max(0, len(self._steps) - keep)]):
+            whole = [s for s in self._steps[position:] if not s.condensed]
+            fits = sum(s.tokens for s in whole) <= tokens
+            if fits and sum(len(s.pictures) for s in whole) <= pictures:
+                break
+            changed = changed or not step.condensed
+            step.condensed = True
+        self.condensations += changed
+        return changed
+
+    def drop_inputs(self) -> bool:
+        """Leaves out every other picture of the task, for servers with little room."""
+        task = self._head[1]
+        pictures = [part for part in task.parts if isinstance(part, Shown)]
+        if len(pictures) < 2:
+            return False
+        gone = {id(picture) for picture in pictures[1::2]}
+        parts = tuple(part for part in task.parts if id(part) not in gone)
+        self._head[1] = Message(task.role, parts)
+        return True
+
+    def messages(self) -> list[Message]:
+        """What is sent next."""
+        return [*self._head, *(m for step in self._steps for m in step.messages())]
+
+    def tokens(self) -> int:
+        """Estimate of what is sent next."""
+        return sum(
+            PICTURE_TOKENS if isinstance(part, Shown) else estimate_tokens(part)
+            for message in self.messages()
+            for part in message.parts
+        )
+
+
+class ModelPolicy:
+    """Lets a VLM write the replies of one run.
+
+    Args:
+        task: The question.
+        budget: What of the conversation is sent again.
+    """
+
+    def __init__(self, task: Task, *, budget: ContextBudget | None = None) -> None:
+        self._task = task
+        self._budget = budget
+        self._run: RunContext | None = None
+        self._conversation: Conversation | None = None
+        self._last_reply: str | None = None
+
+    def bind(self, run: RunContext) -> None:
+        """Takes the run's chat and record."""
+        self._run = run
+
+    @property
+    def conversation(self) -> Conversation | None:
+        """The messages so far."""
+        return self._conversation
+
+    async def reply(self, observation: Observation) -> str:
+        """Asks the model.
+
+        Raises:
+            BackendError: The server failed.
+            BudgetExceeded: Tokens or money are used up.
+        """
+        run = self._run
+        if run is None or run.chat is None:
+            raise SpatialclawError("a model policy needs a chat client; bind it to a run first")
+        conversation = self._take(observation, run)
+        purpose = _PURPOSES.get(observation.kind, "act")
+        reply = await self._ask(run.chat, conversation, purpose)
+        text = reply.text
+        if reply.finish == "length":
+            text = f"{text}\n{CUT_MARK}"
+        self._last_reply = text
+        return text
+
+    def _take(self, observation: Observation, run: RunContext) -> Conversation:
+        if self._conversation is None:
+            prompts = run.settings.get("prompts") or Prompts()
+            budget = self._budget or run.settings.get("context") or ContextBudget()
+            self._conversation = Conversation(system_prompt(prompts), budget)
+            self._conversation.begin(observation)
+        else:
+            before = self._conversation.condensations
+            self._conversation.add(self._last_reply or "", observation)
+            if self._conversation.condensations != before:
+                run.record.event("note", text="older steps are sent in short from here on")
+        return self._conversation
+
+    async def _ask(
+        self, chat: ChatClient, conversation: Conversation, purpose: Purpose
+    ) -> ChatReply:
+        """Sends the conversation; makes it shorter when the server says it is too long."""
+        for keep in (2, 1, 1, 1):
+            try:
+                return await chat.complete(conversation.messages(), purpose=purpose)
+            except BackendRejected as error:
+                if not hasattr(error, "context"):
+                    raise
+                shorter = conversation.condense(0, 0, keep=keep) or conversation.drop_inputs()
+                if not shorter:
+                    raise
+        return await chat.complete(conversation.messages(), purpose=purpose)
+
+
+def system_prompt(
+    prompts: Prompts, *, vocabulary: dict[str, Any] | None = None, chat: bool = True
+) -> str:
+    """The system prompt of the code interface, with what is available here."""
+    if vocabulary is None:
+        from spatialclaw.primitives.namespace import vocabulary as available
+
+        vocabulary = available()
+    return prompts.render("system", api=api_text(vocabulary, chat=chat), results=results_text())

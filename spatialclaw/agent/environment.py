@@ -1,0 +1,472 @@
+"""The loop with the policy taken out: reset to an observation, step with a reply, score, close."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from spatialclaw.agent.answers import CheckedAnswer, check_submission, describe_form
+from spatialclaw.agent.budget import Budget, Limits
+from spatialclaw.agent.final_text import literal_submit, read_final_text
+from spatialclaw.agent.metering import MeteredChat
+from spatialclaw.agent.observation import cell_text, describe_budget, picture_line
+from spatialclaw.agent.parser import ParsedReply, parse_reply, strip_thoughts
+from spatialclaw.agent.pictures import frame_pictures
+from spatialclaw.agent.prompts import Prompts
+from spatialclaw.agent.question import infer_form
+from spatialclaw.agent.record import NoRecord, Record, picture_records
+from spatialclaw.agent.scoring import score_answer
+from spatialclaw.agent.sync import LoopThread
+from spatialclaw.agent.types import Answer, Observation, ObservationKind, Task
+from spatialclaw.errors import KernelError
+from spatialclaw.kernel.results import CellResult, Submission
+
+if TYPE_CHECKING:
+    from spatialclaw.backends.base import ChatClient
+
+__all__ = ["Environment", "Executor"]
+
+Phase = Literal["new", "plan", "cell", "answer_now", "done"]
+LAST_CELL_SECONDS = 30.0
+
+
+class Executor(Protocol):
+    """What the loop needs of a kernel; `spatialclaw.kernel.Kernel` is one."""
+
+    async def execute(self, code: str, timeout: float) -> CellResult:  # noqa: ASYNC109
+        """Runs a cell; its failures are in the result.
+
+        Raises:
+            KernelError: There is no kernel any more and none could be started.
+        """
+        ...
+
+
+class Environment:
+    """One episode at a time: a question, a kernel, a budget, and whoever writes the replies.
+
+    ``reset`` and ``step`` have async twins, ``areset`` and ``astep``; use one kind or the other. An
+    environment holds no global state; many live side by side in one process.
+
+    Args:
+        settings: `spatialclaw.config.Settings`; needed only when ``reset`` is to load the media and
+            start a kernel itself.
+        prompts: Templates; the packaged ones by default.
+    """
+
+    def __init__(self, settings: Any = None, *, prompts: Prompts | None = None) -> None:
+        self._settings = settings
+        self.prompts = prompts or Prompts()
+        self.task: Task | None = None
+        self.media: Any = None
+        self.record: Record = NoRecord()
+        self.budget = Budget(Limits())
+        self.chat: ChatClient | None = None
+        self.interface = "code"
+        self.seed = 0
+        self.answer: Answer | None = None
+        self.format_errors = 0
+        self._kernel: Executor | None = None
+        self._phase: Phase = "new"
+        self._errors_in_a_row = 0
+        self._failed: dict[tuple[str, str], int] = {}
+        self._refused: CheckedAnswer | None = None
+        self._refused_value: Any = None
+        self._evidence: list[Any] = []
+        self._suggested: tuple[Any, str | None] = (None, None)
+        self._cleanup: Callable[[], Awaitable[None]] | None = None
+        self._thread: LoopThread | None = None
+
+    # ------------------------------------------------------------------ async
+
+    async def areset(
+        self,
+        task: Task,
+        *,
+        media: Any = None,
+        kernel: Executor | None = None,
+        recorder: Record | None = None,
+        limits: Limits | None = None,
+        chat: ChatClient | None = None,
+        seed: int = 0,
+        interface: str | None = None,
+    ) -> Observation:
+        """Begins an episode.
+
+        Args:
+            task: The question.
+            media: Loaded media (`describe()`, `sequences`); by default `task.media` is loaded.
+            kernel: A kernel whose namespace is set; by default one is started and owned.
+            recorder: Where to record; by default in memory (or a run folder when settings were
+                given and this environment starts the kernel).
+            limits: Budgets.
+            chat: The VLM that `locate` and `look` ask, counted and recorded from here on.
+            seed: Seed of everything random.
+            interface: "code", "tools", "single-pass" or "direct".
+
+        Raises:
+            MediaError: The media cannot be used.
+            KernelStartError: No kernel could be started.
+        """
+        await self._release()
+        self.task, self.seed = task, seed
+        self.interface = interface or getattr(self._settings, "interface", None) or "code"
+        self.record = recorder if recorder is not None else NoRecord()
+        self.budget = Budget(limits or Limits())
+        self.answer, self._refused, self._refused_value = None, None, None
+        self.format_errors = self._errors_in_a_row = 0
+        self._failed = {}
+        self.media, self._kernel = media, kernel
+        if kernel is None:
+            from spatialclaw.agent.assemble import assemble
+
+            own = await assemble(task, self._settings, recorder=recorder, seed=seed, media=media)
+            self.media, self._kernel, self.record = own.media, own.kernel, own.record
+            self._cleanup = own.aclose
+            chat = chat or own.chat
+        self.chat = None if chat is None else self._metered(chat)
+        suggested, unit = infer_form(task.question, task.choices)
+        self._suggested = (task.answer_type or suggested, task.unit or unit)
+        self._phase = "plan" if self._plans() else "cell"
+        return self._first()
+
+    async def astep(self, reply: str) -> Observation:
+        """Takes a reply: a plan first, then a cell each time.
+
+        Args:
+            reply: As written, Markdown with one fenced Python cell.
+
+        Raises:
+            RuntimeError: The episode has not begun or is over.
+        """
+        if self._phase in ("new", "done"):
+            raise RuntimeError("reset the environment first" if self._phase == "new" else
+                               "the episode is over; reset the environment")  # fmt: skip
+        self.record.event("reply", purpose="step", phase=self._phase, text=reply)
+        if self._phase == "plan":
+            return self._plan(reply)
+        if self._phase == "answer_now":
+            return await self._last(reply)
+        return await self._cell(reply)
+
+    async def aexpire(self, reason: str) -> Observation:
+        """Ends the episode without a further reply, with the best that is known."""
+        return self._give_best(reason)
+
+    async def agive_up(self, reason: str) -> Observation:
+        """Ends the episode without an answer, because the policy says it has none."""
+        return self._end(Answer(None, "", answer_type=self._kind(), status="failed", reason=reason))
+
+    async def aclose(self) -> None:
+        """Ends the kernel if this environment started it."""
+        await self._release()
+        self._phase = "new"
+
+    # ------------------------------------------------------------------- sync
+
+    def reset(self, task: Task, seed: int = 0, **parts: Any) -> Observation:
+        """`areset` for code that is not async."""
+        return self._loop().call(self.areset(task, seed=seed, **parts))
+
+    def step(self, reply: str) -> Observation:
+        """`astep` for code that is not async."""
+        return self._loop().call(self.astep(reply))
+
+    def close(self) -> None:
+        """`aclose` for code that is not async."""
+        self._loop().call(self.aclose())
+        if self._thread is not None:
+            self._thread.close()
+            self._thread = None
+
+    def score(self) -> dict[str, Any]:
+        """How good the answer is: a pure function of task, answer and record.
+
+        Returns:
+            See `spatialclaw.agent.scoring.score_answer`; further the figures of the episode: steps,
+            format_errors, tokens.
+        """
+        if self.task is None:
+            raise RuntimeError("reset the environment first")
+        facts = {
+            "steps": self.budget.steps,
+            "format_errors": self.format_errors,
+            "tokens": self.budget.tokens,
+        }
+        return score_answer(self.task, self.answer, facts)
+
+    def __enter__(self) -> Environment:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # ----------------------------------------------------------------- phases
+
+    def _plans(self) -> bool:
+        return self.budget.limits.plan and self.interface == "code"
+
+    def _first(self) -> Observation:
+        task = self._task()
+        limits = self.budget.limits
+        sequences = getattr(self.media, "sequences", None) or []
+        pictures = frame_pictures(sequences, limits.shown_frames, limits.frame_edge)
+        left = describe_budget(self.budget)
+        if self._phase == "plan":
+            ask = self.prompts.render("plan", left=left)
+        else:
+            ask = self.prompts.render("begin", planned=False, left=left)
+        text = self.prompts.render(
+            "task",
+            question=task.question,
+            choices=task.choices,
+            form=describe_form(task, *self._suggested),
+            media=self.media.describe() if self.media is not None else "No pictures.",
+            pictures=[picture_line(i, p) for i, p in enumerate(pictures, start=1)],
+            ask=ask,
+        )
+        kind: ObservationKind = "plan" if self._phase == "plan" else "cell"
+        return self._observe(Observation(kind, text, pictures))
+
+    def _plan(self, reply: str) -> Observation:
+        text, thought, _ = strip_thoughts(reply)
+        self.record.event("plan", text=text.strip() or thought)
+        self._phase = "cell"
+        begin = self.prompts.render(
+            "begin", planned=bool(text.strip()), left=describe_budget(self.budget)
+        )
+        return self._observe(Observation("cell", begin))
+
+    async def _cell(self, reply: str) -> Observation:
+        parsed = parse_reply(reply)
+        if not parsed.ok:
+            return self._no_cell(parsed)
+        self._errors_in_a_row = 0
+        if self.budget.seconds_left <= 0:
+            return self._ask_for_answer("")
+        result = await self._execute(parsed.code, self.budget.limits.cell_timeout)
+        if isinstance(result, Observation):
+            return result
+        number = self._record_cell(parsed.code, result)
+        self.budget.steps += 1
+        problems: list[str] = []
+        if result.submission is not None:
+            checked = self._check(result.submission)
+            if checked.ok:
+                return self._finish(checked, "submitted", cell=result)
+            problems = checked.problems
+        text = cell_text(
+            self.prompts,
+            result,
+            number=number,
+            code=parsed.code,
+            notes=parsed.notes,
+            problems=problems,
+            repeated=self._repeated(parsed.code, result, number),
+            budget=self.budget,
+        )
+        if self.budget.exhausted():
+            return self._ask_for_answer(text, result)
+        return self._observe(Observation("cell", text, list(result.images), cell=result))
+
+    def _no_cell(self, parsed: ParsedReply) -> Observation:
+        self.format_errors += 1
+        self._errors_in_a_row += 1
+        limit = self.budget.limits.format_errors
+        self.record.event("error", where="format", reading=parsed.kind, count=self.format_errors,
+                          message=f"the reply had no usable cell ({parsed.kind})")  # fmt: skip
+        if self._errors_in_a_row > limit or self.budget.exhausted():
+            return self._ask_for_answer(
+                "", reason=f"{self._errors_in_a_row} replies without a cell"
+            )
+        text = self.prompts.render(
+            "format_error",
+            kind=parsed.kind,
+            count=self._errors_in_a_row,
+            limit=limit,
+            left=describe_budget(self.budget),
+        )
+        return self._observe(Observation("format_error", text))
+
+    def _ask_for_answer(
+        self, before: str, cell: CellResult | None = None, *, reason: str | None = None
+    ) -> Observation:
+        self._phase = "answer_now"
+        text = self.prompts.render(
+            "answer_now",
+            observation=before,
+            reason=reason or self._why(),
+            form=describe_form(self._task(), *self._suggested),
+        )
+        images = list(cell.images) if cell else []
+        return self._observe(Observation("answer_now", text, images, cell=cell))
+
+    async def _last(self, reply: str) -> Observation:
+        """The one reply after the budget: a line of text, or a cell that only submits."""
+        task = self._task()
+        parsed = parse_reply(reply)
+        if parsed.ok and "submit" in parsed.code:
+            submission = literal_submit(parsed.code)
+            if submission is None:
+                result = await self._execute(parsed.code, LAST_CELL_SECONDS)
+                if isinstance(result, Observation):
+                    return result
+                self._record_cell(parsed.code, result)
+                submission = result.submission
+        else:
+            submission = read_final_text(task, strip_thoughts(reply)[0])
+        if submission is not None:
+            checked = self._check(submission)
+            if checked.ok or checked.soft:
+                return self._finish(replace(checked, problems=[]), "best_guess", why=self._why())
+        return self._give_best(self._why())
+
+    def _give_best(self, reason: str) -> Observation:
+        """The best that is known without asking: an answer that only its wording kept out."""
+        refused = self._refused
+        if refused is not None and refused.soft:
+            return self._finish(replace(refused, problems=[]), "best_guess", why=reason)
+        return self._end(
+            Answer(
+                None, "", answer_type=self._kind(), status="failed", reason=f"no answer: {reason}"
+            )
+        )
+
+    # ---------------------------------------------------------------- helpers
+
+    async def _execute(self, code: str, seconds: float) -> CellResult | Observation:
+        assert self._kernel is not None
+        budget = max(1.0, self.budget.seconds_left) if self._phase == "cell" else seconds
+        try:
+            return await self._kernel.execute(code, timeout=min(seconds, budget))
+        except KernelError as error:
+            self.record.event("error", where="kernel", message=str(error))
+            return self._give_best(str(error))
+
+    def _check(self, submission: Submission) -> CheckedAnswer:
+        kind, unit = self._suggested
+        checked = check_submission(self._task(), submission, suggested=kind, suggested_unit=unit)
+        if checked.soft and self._refused is not None and submission.value == self._refused_value:
+            checked = replace(checked, problems=[], soft=False)
+        self.record.event(
+            "submit",
+            value=submission.value,
+            unit=submission.unit,
+            confidence=submission.confidence,
+            evidence=submission.evidence,
+            accepted=checked.ok,
+            problems=checked.problems,
+        )
+        self._evidence = list(submission.evidence)
+        if not checked.ok:
+            self._refused, self._refused_value = checked, submission.value
+        return checked
+
+    def _finish(
+        self,
+        checked: CheckedAnswer,
+        status: Literal["submitted", "best_guess"],
+        *,
+        why: str = "",
+        cell: CellResult | None = None,
+    ) -> Observation:
+        return self._end(
+            Answer(
+                checked.value,
+                checked.text,
+                unit=checked.unit,
+                answer_type=checked.answer_type,
+                confidence=checked.confidence,
+                status=status,
+                evidence=self._evidence,
+                reason=why,
+            ),
+            cell,
+        )
+
+    def _end(self, answer: Answer, cell: CellResult | None = None) -> Observation:
+        answer.steps = self.budget.steps
+        answer.seconds = self.budget.seconds
+        answer.usage = replace(self.budget.usage)
+        answer.interface = self.interface
+        answer.run = getattr(self.record, "run_dir", None)
+        self.answer = answer
+        self._phase = "done"
+        text = answer.text or answer.reason
+        return self._observe(Observation("done", text, done=True, cell=cell))
+
+    def _record_cell(self, code: str, result: CellResult) -> int:
+        number = self.record.cell(code)
+        outcome = {
+            key: value
+            for key, value in asdict(replace(result, images=[], displays=[])).items()
+            if key not in ("images", "displays")
+        }
+        self.record.event(
+            "cell",
+            number=number,
+            step=self.budget.steps + 1,
+            code=code,
+            result=outcome,
+            images=picture_records(self.record, result.images),
+        )
+        return number
+
+    def _repeated(self, code: str, result: CellResult, number: int) -> int | None:
+        if result.ok:
+            return None
+        message = result.error.message if result.error else result.status
+        key = (" ".join(code.split()), message)
+        before = self._failed.get(key)
+        self._failed.setdefault(key, number)
+        return before
+
+    def _observe(self, observation: Observation) -> Observation:
+        info = {
+            "step": self.budget.steps,
+            "left": self.budget.left(),
+            "format_errors": self.format_errors,
+            "phase": self._phase,
+        }
+        observation = replace(observation, info={**info, **observation.info})
+        self.record.event(
+            "observation",
+            expects=observation.kind,
+            text=observation.text,
+            images=picture_records(self.record, observation.images),
+            done=observation.done,
+            info=observation.info,
+        )
+        return observation
+
+    def _why(self) -> str:
+        spent = self.budget.exhausted()
+        if spent is None:
+            return "no usable cell came"
+        kind, value, cap = spent
+        unit = {"steps": "cells", "seconds": "s", "tokens": "tokens", "cost": "USD"}[kind]
+        return f"{value:.4g} of {cap:.4g} {unit}"
+
+    def _kind(self) -> Any:
+        return "choice" if self._task().choices else self._suggested[0] or "text"
+
+    def _task(self) -> Task:
+        assert self.task is not None
+        return self.task
+
+    def _metered(self, chat: ChatClient) -> ChatClient:
+        return (
+            chat if isinstance(chat, MeteredChat) else MeteredChat(chat, self.record, self.budget)
+        )
+
+    def _loop(self) -> LoopThread:
+        if self._thread is None:
+            self._thread = LoopThread()
+        return self._thread
+
+    async def _release(self) -> None:
+        if self._cleanup is not None:
+            cleanup, self._cleanup = self._cleanup, None
+            await asyncio.shield(cleanup())

@@ -1,0 +1,128 @@
+"""The one door to a model: every call is counted against the budget and recorded."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from spatialclaw.agent.budget import Budget
+from spatialclaw.agent.record import Record, picture_records
+from spatialclaw.backends.base import ChatClient, ChatReply, Message, Purpose
+from spatialclaw.errors import BudgetExceeded, SpatialclawError
+from spatialclaw.kernel.results import Shown
+
+__all__ = ["MeteredChat"]
+
+# These may be asked after the budget ended: they end the run.
+_LAST_WORDS = frozenset({"answer_now"})
+
+
+class MeteredChat:
+    """A `ChatClient` of one run: passes calls on, counts what they took, writes them down.
+
+    In the record, a request holds the messages that the conversation of its purpose did not hold
+    at its last request (``from`` says how many stay), and its reply follows with the same number.
+
+    Args:
+        chat: The client that all runs share.
+        record: Where this run is recorded.
+        budget: What this run may take.
+    """
+
+    def __init__(self, chat: ChatClient, record: Record, budget: Budget) -> None:
+        self._chat = chat
+        self._record = record
+        self._budget = budget
+        self._sent: dict[str, list[Message]] = {}
+        self._number = 0
+
+    @property
+    def model(self) -> str | None:
+        """The model's name."""
+        return self._chat.model
+
+    @property
+    def inner(self) -> ChatClient:
+        """The client behind."""
+        return self._chat
+
+    async def complete(
+        self,
+        messages: list[Message],
+        *,
+        purpose: Purpose,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> ChatReply:
+        """Asks the model.
+
+        Raises:
+            BudgetExceeded: Tokens or money are used up.
+            BackendError: As the client behind.
+        """
+        spent = self._budget.exhausted()
+        if spent and spent[0] in ("tokens", "cost") and purpose not in _LAST_WORDS:
+            raise BudgetExceeded(*spent)
+        self._number += 1
+        number = self._number
+        self._write_request(number, messages, purpose)
+        started = time.monotonic()
+        try:
+            reply = await self._chat.complete(
+                messages, purpose=purpose, max_tokens=max_tokens, temperature=temperature
+            )
+        except SpatialclawError as error:
+            self._record.event(
+                "error",
+                where="model",
+                request=number,
+                purpose=purpose,
+                type=type(error).__name__,
+                message=str(error),
+                seconds=round(time.monotonic() - started, 4),
+            )
+            raise
+        self._budget.usage.add(reply.usage)
+        self._record.event(
+            "reply",
+            request=number,
+            purpose=purpose,
+            model=self.model,
+            text=reply.text,
+            thought=reply.thought,
+            finish=reply.finish,
+            usage=reply.usage,
+            seconds=round(reply.seconds, 4),
+            retries=reply.retries,
+        )
+        return reply
+
+    async def aclose(self) -> None:
+        """Nothing: the client behind belongs to all runs."""
+
+    def _write_request(self, number: int, messages: list[Message], purpose: Purpose) -> None:
+        thread = "main" if purpose in ("plan", "act", "answer_now", "route") else f"{number}"
+        before = self._sent.get(thread, [])
+        same = 0
+        for old, new in zip(before, messages, strict=False):
+            if old is not new and old != new:
+                break
+            same += 1
+        self._sent[thread] = list(messages)
+        self._record.event(
+            "request",
+            request=number,
+            purpose=purpose,
+            model=self.model,
+            thread=thread,
+            **{"from": same},
+            messages=[self._message(message) for message in messages[same:]],
+            images=sum(isinstance(p, Shown) for message in messages for p in message.parts),
+        )
+
+    def _message(self, message: Message) -> dict[str, Any]:
+        parts = [
+            {"text": part} if isinstance(part, str) else picture_records(self._record, [part])[0]
+            for part in message.parts
+        ]
+        return {"role": message.role, "parts": parts}

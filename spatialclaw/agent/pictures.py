@@ -1,0 +1,85 @@
+"""Pictures for a model: frames as JPEG, of a bounded number and size."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spatialclaw.kernel.results import Shown
+from spatialclaw.primitives.frames import Frame, Frames
+
+__all__ = ["encode_frame", "frame_pictures", "resized"]
+
+JPEG_QUALITY = 88
+
+
+def frame_pictures(sequences: Sequence[Frames], count: int, edge: int) -> list[Shown]:
+    """Evenly spaced frames of the input, first and last included.
+
+    Args:
+        sequences: The input; each sequence gets its share.
+        count: Pictures in all, at most; every sequence gets one while they last.
+        edge: Longer edge, pixels.
+    """
+    filled = [frames for frames in sequences if len(frames)]
+    if not filled or count < 1:
+        return []
+    total = sum(len(frames) for frames in filled)
+    pictures: list[Shown] = []
+    left = count
+    for position, frames in enumerate(filled):
+        others = len(filled) - position - 1
+        share = max(1, min(left - others, round(count * len(frames) / total)))
+        if left < 1:
+            break
+        picked = frames.sample(share)
+        left -= len(picked)
+        pictures += [encode_frame(frame, edge) for frame in picked]
+    return pictures
+
+
+def encode_frame(frame: Frame, edge: int) -> Shown:
+    """One frame as JPEG; its `source` relates its pixels to those of the frame."""
+    from PIL import Image
+
+    scale = min(1.0, edge / max(frame.width, frame.height))
+    size = (max(1, round(frame.width * scale)), max(1, round(frame.height * scale)))
+    image = Image.fromarray(np.ascontiguousarray(frame.image))
+    if size != image.size:
+        image = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    time = "" if frame.time is None else f" at {frame.time:.2f} s"
+    source: dict[str, Any] = {
+        "kind": "frame",
+        "frame": frame.position,
+        "sequence": frame.sequence,
+        "scale": size[0] / frame.width,
+        "offset": [0, 0],
+    }
+    return Shown(_jpeg(image), "image/jpeg", *size, title=f"{frame.name}{time}", source=source)
+
+
+def resized(picture: Shown, edge: int) -> Shown:
+    """A picture made smaller to fit `edge`; itself when it fits. The scale goes into its source."""
+    from PIL import Image
+
+    longer = max(picture.width, picture.height)
+    if longer <= edge:
+        return picture
+    with Image.open(io.BytesIO(picture.data)) as opened:
+        image = opened.convert("RGB")
+    scale = edge / longer
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    source = dict(picture.source)
+    if source.get("kind") == "frame":
+        source["scale"] = float(source.get("scale", 1.0)) * size[0] / picture.width
+    small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    return Shown(_jpeg(small), "image/jpeg", *size, title=picture.title, source=source)
+
+
+def _jpeg(image: Any) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return buffer.getvalue()

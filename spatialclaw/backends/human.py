@@ -1,0 +1,126 @@
+"""A person writes the cells at the terminal, or a script through a pipe."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TextIO
+
+from spatialclaw.agent.parser import parse_reply
+from spatialclaw.agent.types import Observation, Task
+from spatialclaw.backends.base import ChatClient, GiveUp, Policy
+
+__all__ = ["HumanBackend", "HumanPolicy"]
+
+
+class HumanBackend:
+    """Reads plans and cells from a stream, stdin by default.
+
+    Args:
+        stream: Where replies are typed.
+        output: Where observations and prompts are written; stderr by default.
+        chat: The VLM for `locate` and `look`, or None.
+    """
+
+    name = "human"
+    model: str | None = None
+
+    def __init__(
+        self,
+        *,
+        stream: TextIO | None = None,
+        output: TextIO | None = None,
+        chat: ChatClient | None = None,
+    ) -> None:
+        self._stream = stream
+        self._output = output
+        self.chat = chat
+
+    def policy(self, task: Task) -> Policy:
+        """Reads the replies of one run."""
+        return HumanPolicy(self._stream or sys.stdin, self._output or sys.stderr)
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
+
+
+class HumanPolicy:
+    """Shows each observation and reads the reply to it.
+
+    A cell ends with a line that holds only a dot, or with a blank line once it compiles; a fenced
+    block ends with its fence. The plan is one line, which may be empty.
+
+    Args:
+        stream: Where replies are typed.
+        output: Where the observations are written.
+    """
+
+    def __init__(self, stream: TextIO, output: TextIO) -> None:
+        self._stream = stream
+        self._output = output
+
+    async def reply(self, observation: Observation) -> str:
+        """Reads one reply.
+
+        Raises:
+            GiveUp: The input ended.
+        """
+        self._say(f"\n{observation.text}\n")
+        if observation.images:
+            count = len(observation.images)
+            self._say(f"[{count} picture{'s' * (count > 1)}: see the run folder]\n")
+        reply = await asyncio.to_thread(self._read, observation.kind)
+        if reply is None:
+            raise GiveUp("the input ended before an answer was submitted")
+        return reply
+
+    def _read(self, kind: str) -> str | None:
+        if kind in ("plan", "answer_now"):
+            self._say(f"{'plan' if kind == 'plan' else 'answer'}> ")
+            line = self._stream.readline()
+            return line.rstrip("\n") if line else None
+        self._say("cell (end with a line '.', or a blank line)> ")
+        lines: list[str] = []
+        fence: str | None = None
+        while True:
+            line = self._stream.readline()
+            text = line.rstrip("\n")
+            if not line or text.strip() == ".":
+                break
+            if fence is None and text.strip().startswith(("```", "~~~")):
+                fence = text.strip()[:3]
+            elif fence is not None and text.strip() == fence:
+                lines.append(text)
+                break
+            elif fence is None and not text.strip():
+                if not lines:
+                    continue
+                if _complete(lines, interactive=self._stream.isatty()):
+                    break
+            lines.append(text)
+        if not lines:
+            return None
+        code = "\n".join(lines)
+        return code if fence else f"```python\n{code}\n```"
+
+    def _say(self, text: str) -> None:
+        try:
+            self._output.write(text)
+            self._output.flush()
+        except BrokenPipeError:
+            # Nobody reads along; the cells still come.
+            return
+
+
+def _complete(lines: list[str], *, interactive: bool) -> bool:
+    """Whether a blank line ends the cell: it compiles, and the last line is not inside a block.
+
+    In a pipe, a blank line inside of a function must not end the cell, so there only a line that is
+    not indented, after which nothing is open, ends it.
+    """
+    from spatialclaw.agent.parser import python_parses
+
+    code = "\n".join(lines)
+    if not python_parses(code):
+        return False
+    return interactive or not lines[-1].startswith((" ", "\t")) or parse_reply(code).ok

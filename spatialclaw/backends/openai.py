@@ -1,0 +1,493 @@
+"""Any OpenAI-compatible server: one client, with a retry policy and a memory for its habits."""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
+
+from spatialclaw.agent.prompts import estimate_tokens
+from spatialclaw.agent.types import Task, Usage
+from spatialclaw.backends.base import ChatReply, Message, Policy, Purpose
+from spatialclaw.backends.capabilities import Capabilities, CapabilityStore, learn
+from spatialclaw.backends.wire import (
+    Completion,
+    NoCompletion,
+    error_text,
+    read_completion,
+    wire_messages,
+)
+from spatialclaw.errors import (
+    BackendError,
+    BackendRejected,
+    BackendReplyError,
+    BackendUnreachable,
+)
+from spatialclaw.kernel.results import Shown
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+__all__ = ["ContextTooLong", "OpenAIBackend", "OpenAIChat", "OpenAIOptions", "endpoint"]
+
+OPENAI_URL = "https://api.openai.com/v1"
+# Tokens that one picture takes, when a server does not count for us.
+PICTURE_TOKENS = 800
+MAX_REPLY = 8192
+
+
+class ContextTooLong(BackendRejected):
+    """The request does not fit into the server's context.
+
+    Args:
+        message: One line.
+        context: Tokens the server takes, or None.
+        hint: What to do about it.
+    """
+
+    def __init__(self, message: str, *, context: int | None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.context = context
+
+
+@dataclass(frozen=True)
+class OpenAIOptions:
+    """How to reach a server.
+
+    Attributes:
+        base_url: With its ``/v1``; added when the address has no path.
+        model: Its name there; None takes the only one the server has.
+        api_key: Or None for servers without keys.
+        timeout: Seconds one request may take.
+        connect_timeout: Seconds until a connection stands.
+        max_retries: Repetitions of a request that failed in a way that passes.
+        retry_seconds: Time that waiting for repetitions may take in all.
+        temperature: Or None to leave it to the server.
+        seed: Or None.
+        price_input: US dollars a million input tokens, or None.
+        price_output: US dollars a million output tokens, or None.
+        max_reply: Tokens of a reply.
+    """
+
+    base_url: str = OPENAI_URL
+    model: str | None = None
+    api_key: str | None = None
+    timeout: float = 180.0
+    connect_timeout: float = 5.0
+    max_retries: int = 4
+    retry_seconds: float = 120.0
+    temperature: float | None = None
+    seed: int | None = None
+    price_input: float | None = None
+    price_output: float | None = None
+    max_reply: int = MAX_REPLY
+
+
+def endpoint(base_url: str) -> tuple[str, dict[str, str]]:
+    """An address in the form clients take, and its query: ``localhost:8000`` -> ``http://...``/v1."""
+    text = base_url.strip()
+    if "://" not in text:
+        local = text.split(":")[0].split("/")[0] in ("localhost", "127.0.0.1", "0.0.0.0", "[")  # noqa: S104
+        text = f"{'http' if local else 'https'}://{text}"
+    parts = urlsplit(text)
+    path = parts.path.rstrip("/")
+    for ending in ("/chat/completions", "/completions", "/models"):
+        path = path.removesuffix(ending)
+    if not path:
+        path = "/v1"
+    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
+
+
+class OpenAIChat:
+    """A `ChatClient` for one endpoint; safe for many runs at once on one event loop.
+
+    Args:
+        options: How to reach it.
+        store: What is known of endpoints; by default nothing is, and nothing is kept.
+        sleep: Waits; replaced in tests.
+    """
+
+    def __init__(
+        self,
+        options: OpenAIOptions,
+        *,
+        store: CapabilityStore | None = None,
+        sleep: Callable[[float], Any] = asyncio.sleep,
+    ) -> None:
+        self.options = options
+        self.base_url, self._query = endpoint(options.base_url)
+        self.model = options.model
+        self._store = store or CapabilityStore()
+        self._sleep = sleep
+        self._client: AsyncOpenAI | None = None
+        self._model_lock = asyncio.Lock()
+        self._random = random.Random(options.seed)
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What is known of the endpoint."""
+        return self._store.get(self.base_url, self.model)
+
+    def save_capabilities(self) -> None:
+        """Keeps what is known of the endpoint for the next process."""
+        self._store.save(self.base_url, self.model)
+
+    async def complete(
+        self,
+        messages: list[Message],
+        *,
+        purpose: Purpose,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+    ) -> ChatReply:
+        """Asks the model; see `spatialclaw.backends.base.ChatClient`."""
+        if self.model is None:
+            await self._choose_model()
+        attempt = _Attempt(
+            messages,
+            max_tokens or self.options.max_reply,
+            self.options.temperature if temperature is None else temperature,
+        )
+        while True:
+            completion = await self._try(attempt)
+            if completion is not None:
+                break
+        usage = self._priced(completion.usage, messages, completion, attempt)
+        return ChatReply(
+            completion.text,
+            completion.thought,
+            completion.finish,
+            usage,
+            time.monotonic() - attempt.started,
+            attempt.failures,
+        )
+
+    async def models(self) -> list[str]:
+        """The names of the models on the server; empty when it does not list them.
+
+        Raises:
+            BackendUnreachable: No connection.
+            BackendRejected: The key is wrong.
+        """
+        import httpx2
+        import openai
+
+        patience = self.options.connect_timeout * 2
+        try:
+            response = await self._api().get(
+                "/models", cast_to=httpx2.Response, options={"timeout": patience}
+            )
+        except openai.APIStatusError as error:
+            if error.status_code in (401, 403):
+                raise self._wrong_key(error.status_code, error_text(error.response.text)) from None
+            return []
+        except openai.APIConnectionError as error:
+            raise self._unreachable(error) from None
+        return _model_names(response.text)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        if self._client is not None:
+            client, self._client = self._client, None
+            await client.close()
+
+    # ------------------------------------------------------------------ inner
+
+    def _api(self) -> AsyncOpenAI:
+        if self._client is None:
+            import httpx2
+            from openai import AsyncOpenAI
+
+            headers = {"api-key": self.options.api_key} if "api-version" in self._query else {}
+            self._client = AsyncOpenAI(
+                base_url=self.base_url,
+                api_key=self.options.api_key or "none",
+                max_retries=0,
+                timeout=httpx2.Timeout(self.options.timeout, connect=self.options.connect_timeout),
+                default_query=dict(self._query) or None,
+                default_headers={k: v for k, v in headers.items() if v} or None,
+            )
+        return self._client
+
+    async def _try(self, attempt: _Attempt) -> Completion | None:
+        """One request; None after a failure that is worth another one."""
+        import openai
+
+        caps = self.capabilities
+        request = self._request(attempt, caps)
+        try:
+            raw = await self._api().chat.completions.with_raw_response.create(**request)
+            completion = read_completion(raw.http_response.text)
+        except openai.APITimeoutError:
+            problem: BackendError = BackendUnreachable(
+                f"{self.base_url} gave no reply within {self.options.timeout:g} s",
+                hint="Raise request_timeout, or ask a faster model.",
+            )
+            # A server that is too slow once is mostly too slow again.
+            await self._wait(attempt, problem, limit=1)
+            return None
+        except openai.APIStatusError as error:
+            await self._refused(attempt, caps, error, request)
+            return None
+        except openai.APIConnectionError as error:
+            await self._wait(attempt, self._unreachable(error), limit=2)
+            return None
+        except NoCompletion as wrong:
+            hint = "Does its address end in /v1?" if "HTML" in str(wrong) else None
+            problem = BackendReplyError(f"{self.base_url} answered with {wrong}", hint=hint)
+            await self._wait(attempt, problem, limit=self.options.max_retries)
+            return None
+        if completion.reasoning_field and caps.reasoning != completion.reasoning_field:
+            caps.reasoning = completion.reasoning_field
+        if completion.finish == "length" and not completion.text.strip() and not attempt.raised:
+            # The thought ate the whole reply: more room, once.
+            attempt.raised = True
+            attempt.max_tokens *= 2
+            attempt.usage.add(completion.usage)
+            return None
+        return completion
+
+    def _request(self, attempt: _Attempt, caps: Capabilities) -> dict[str, Any]:
+        tokens = min(attempt.max_tokens, int(caps.seen.get("max_reply") or attempt.max_tokens))
+        if caps.context is not None:
+            prompt = attempt.prompt_tokens or _estimate(attempt.messages)
+            tokens = max(256, min(tokens, caps.context - prompt - 64))
+        optional: dict[str, Any] = {
+            "temperature": attempt.temperature,
+            "seed": self.options.seed,
+        }
+        request = {k: v for k, v in optional.items() if v is not None and k not in caps.dropped}
+        request[caps.token_parameter] = tokens
+        return {
+            "model": self.model,
+            "messages": wire_messages(attempt.messages, caps),
+            **request,
+        }
+
+    async def _refused(
+        self, attempt: _Attempt, caps: Capabilities, error: Any, request: dict[str, Any]
+    ) -> None:
+        """Learns from a refusal, waits where waiting helps, and raises where nothing does."""
+        status: int = error.status_code
+        text = error_text(error.response.text)
+        sent = {k: v for k, v in request.items() if k != "messages"}
+        sent["max_tokens"] = request[caps.token_parameter]
+        sent["images"] = _pictures(attempt.messages)
+        sent["max_edge"] = caps.max_edge
+        if status in (401, 403):
+            raise self._wrong_key(status, text)
+        if status == 402 or (status == 429 and _out_of_credit(text)):
+            raise BackendRejected(f"{self.base_url} wants payment: {text}")
+        lesson = learn(caps, status, text, sent)
+        if lesson is not None:
+            self.save_capabilities()
+            attempt.lessons += 1
+            attempt.prompt_tokens = lesson.prompt_tokens or attempt.prompt_tokens
+            if lesson.retry and attempt.lessons <= 8:
+                return
+            if caps.vision is False:
+                raise BackendRejected(
+                    f"the model {self.model} at {self.base_url} takes no pictures: {text}",
+                    hint="Choose a vision model with --model, or load its vision part.",
+                )
+            raise ContextTooLong(
+                f"the request does not fit into the context of {self.base_url}: {text}",
+                context=caps.context,
+                hint="Start the server with a longer context.",
+            )
+        if status == 404:
+            raise await self._not_found(text)
+        if status in (408, 409, 425, 429) or status >= 500:
+            problem: BackendError = BackendUnreachable(
+                f"{self.base_url} answered {status}: {text or 'no reason given'}"
+            )
+            await self._wait(attempt, problem, after=_retry_after(error.response.headers))
+            return
+        raise BackendRejected(f"{self.base_url} refused the request ({status}): {text}")
+
+    async def _wait(
+        self,
+        attempt: _Attempt,
+        problem: BackendError,
+        *,
+        limit: int | None = None,
+        after: float | None = None,
+    ) -> None:
+        """Waits before the next try, or raises the problem when tries or time are used up."""
+        attempt.failures += 1
+        allowed = self.options.max_retries
+        allowed = allowed if limit is None else min(limit, allowed)
+        if attempt.failures > allowed:
+            if attempt.failures > 1:
+                problem.message += f" ({attempt.failures} tries)"
+            raise problem
+        pause = 0.5 * 2 ** (attempt.failures - 1) * self._random.uniform(0.75, 1.25)
+        if after is not None:
+            pause = max(after, 0.05)
+        if attempt.waited + pause > self.options.retry_seconds:
+            problem.message += f"; it asks to wait {pause:.0f} s" if after else ""
+            problem.hint = problem.hint or "Ask again later, or choose another server."
+            raise problem
+        attempt.waited += pause
+        await self._sleep(pause)
+
+    async def _choose_model(self) -> None:
+        async with self._model_lock:
+            if self.model is not None:
+                return
+            names = [name for name in await self.models() if "embed" not in name.lower()]
+            if not names:
+                raise BackendRejected(
+                    f"{self.base_url} does not say which models it has",
+                    hint="Name one: --model NAME.",
+                )
+            if len(names) > 1:
+                raise BackendRejected(
+                    f"{self.base_url} has {len(names)} models",
+                    hint=f"Name one: --model {names[0]} (or {', '.join(names[1:6])}).",
+                )
+            self.model = names[0]
+
+    async def _not_found(self, text: str) -> BackendRejected:
+        try:
+            names = await self.models()
+        except BackendError:
+            # The list only makes the hint better.
+            names = []
+        if self.model in names or not names:
+            return BackendRejected(
+                f"{self.base_url} answered 404: {text}",
+                hint="Check --base-url (it mostly ends in /v1) and --model.",
+            )
+        close = difflib.get_close_matches(str(self.model), names, n=3, cutoff=0.4) or names[:5]
+        return BackendRejected(
+            f"{self.base_url} has no model {self.model!r}", hint=f"It has: {', '.join(close)}."
+        )
+
+    def _wrong_key(self, status: int, text: str) -> BackendRejected:
+        key = "the key in SPATIALCLAW_API_KEY or OPENAI_API_KEY"
+        what = f"{key} is refused" if self.options.api_key else "it wants a key"
+        return BackendRejected(
+            f"{self.base_url} answered {status}: {text or 'not allowed'}",
+            hint=f"It seems that {what}; set SPATIALCLAW_API_KEY.",
+        )
+
+    def _unreachable(self, error: Exception) -> BackendUnreachable:
+        cause = error.__cause__
+        reason = str(cause or error) or type(cause or error).__name__
+        return BackendUnreachable(
+            f"no connection to {self.base_url}: {' '.join(reason.split())}",
+            hint="Is the server running? Check --base-url, or use --backend builtin.",
+        )
+
+    def _priced(
+        self, usage: Usage, messages: list[Message], completion: Completion, attempt: _Attempt
+    ) -> Usage:
+        """Usage with estimates where the server is silent, money, and what failed tries took."""
+        if usage.input_tokens == 0:
+            said = estimate_tokens(completion.text + completion.thought)
+            usage = replace(usage, input_tokens=_estimate(messages), output_tokens=said)
+        usage = replace(usage, images=_pictures(messages))
+        prices = self.options.price_input, self.options.price_output
+        if usage.cost_usd is None and prices[0] is not None and prices[1] is not None:
+            tokens = usage.input_tokens * prices[0] + usage.output_tokens * prices[1]
+            usage = replace(usage, cost_usd=tokens / 1e6)
+        usage.add(replace(attempt.usage, images=0))
+        return usage
+
+
+@dataclass
+class _Attempt:
+    """The state of one call over its tries."""
+
+    messages: list[Message]
+    max_tokens: int
+    temperature: float | None
+    started: float = field(default_factory=time.monotonic)
+    failures: int = 0
+    lessons: int = 0
+    waited: float = 0.0
+    raised: bool = False
+    prompt_tokens: int | None = None
+    usage: Usage = field(default_factory=Usage)
+
+
+class OpenAIBackend:
+    """Lets the model behind an OpenAI-compatible server write the cells."""
+
+    name = "openai"
+
+    def __init__(self, chat: OpenAIChat) -> None:
+        self.chat = chat
+
+    @property
+    def model(self) -> str | None:
+        """The model's name; None until the server was asked."""
+        return self.chat.model
+
+    def policy(self, task: Task) -> Policy:
+        """A conversation of its own for one run."""
+        from spatialclaw.agent.conversation import ModelPolicy
+
+        return ModelPolicy(task)
+
+    async def aclose(self) -> None:
+        """Closes the connections."""
+        await self.chat.aclose()
+
+
+def _estimate(messages: list[Message]) -> int:
+    return sum(
+        PICTURE_TOKENS if isinstance(part, Shown) else estimate_tokens(part)
+        for message in messages
+        for part in message.parts
+    )
+
+
+def _pictures(messages: list[Message]) -> int:
+    return sum(isinstance(part, Shown) for message in messages for part in message.parts)
+
+
+def _out_of_credit(text: str) -> bool:
+    low = text.lower()
+    return any(word in low for word in ("insufficient_quota", "exceeded your current quota",
+                                        "billing", "out of credit"))  # fmt: skip
+
+
+def _retry_after(headers: Any) -> float | None:
+    """Seconds a server asks to wait: Retry-After in seconds or as a date, or retry-after-ms."""
+    from email.utils import parsedate_to_datetime
+
+    milliseconds = headers.get("retry-after-ms")
+    value = headers.get("retry-after")
+    try:
+        if milliseconds is not None:
+            return max(0.0, float(milliseconds) / 1000)
+        return None if value is None else max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(str(value)).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _model_names(body: str) -> list[str]:
+    import json
+
+    try:
+        data = json.loads(body)
+    except ValueError:
+        return []
+    items = data.get("data", data.get("models")) if isinstance(data, dict) else data
+    if not isinstance(items, list):
+        return []
+    names = [
+        item.get("id") or item.get("name") if isinstance(item, dict) else item for item in items
+    ]
+    return [name for name in names if isinstance(name, str)]

@@ -1,0 +1,223 @@
+"""Between our messages and the JSON of a chat completion."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from spatialclaw.agent.parser import strip_thoughts
+from spatialclaw.agent.pictures import resized
+from spatialclaw.agent.types import Usage
+from spatialclaw.backends.base import Message
+from spatialclaw.backends.capabilities import Capabilities
+from spatialclaw.kernel.results import Shown
+
+__all__ = ["Completion", "NoCompletion", "error_text", "read_completion", "wire_messages"]
+
+
+class NoCompletion(Exception):
+    """A body that is no chat completion; the message says what it is instead."""
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A chat completion, read.
+
+    Attributes:
+        text: The visible reply.
+        thought: Reasoning from a field of its own or from tags.
+        finish: "stop", "length", "content_filter" and so on.
+        usage: Tokens and, where the provider says, money; tokens 0 when it says nothing.
+        reasoning_field: Name of the field the reasoning came in, or None.
+        extra: Further facts for the record.
+    """
+
+    text: str
+    thought: str
+    finish: str
+    usage: Usage
+    reasoning_field: str | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def wire_messages(messages: Sequence[Message], caps: Capabilities) -> list[dict[str, Any]]:
+    """The messages as the endpoint takes them.
+
+    Pictures beyond the number it takes are replaced by a line that says so, oldest first; larger
+    ones than it takes are made smaller; roles are folded and merged where it insists.
+    """
+    pictures = sum(isinstance(part, Shown) for message in messages for part in message.parts)
+    skip = max(0, pictures - caps.max_images) if caps.max_images is not None else 0
+    turns: list[tuple[str, list[str | Shown]]] = []
+    for message in messages:
+        parts: list[str | Shown] = []
+        for part in message.parts:
+            if isinstance(part, Shown) and skip > 0:
+                skip -= 1
+                title = part.title or "picture"
+                parts.append(f"[{title}: not sent again; show it once more to see it]")
+            else:
+                parts.append(part)
+        role = "user" if message.role == "system" and not caps.system_role else message.role
+        if turns and turns[-1][0] == role and (caps.alternating or not caps.system_role):
+            turns[-1][1].extend(parts)
+        else:
+            turns.append((role, parts))
+    return [{"role": role, "content": _content(parts, caps)} for role, parts in turns]
+
+
+def _content(parts: list[str | Shown], caps: Capabilities) -> str | list[dict[str, Any]]:
+    if all(isinstance(part, str) for part in parts):
+        return "\n\n".join(str(part) for part in parts)
+    content: list[dict[str, Any]] = []
+    for part in parts:
+        if isinstance(part, str):
+            content.append({"type": "text", "text": part})
+        else:
+            picture = resized(part, caps.max_edge)
+            data = base64.b64encode(picture.data).decode("ascii")
+            url = f"data:{picture.media_type};base64,{data}"
+            content.append({"type": "image_url", "image_url": {"url": url}})
+    return content
+
+
+def read_completion(body: str) -> Completion:
+    """Reads the body of a successful response.
+
+    Raises:
+        NoCompletion: It is HTML, cut, an error in disguise, or has no choice in it.
+    """
+    data = _json(body)
+    if isinstance(data, list) and len(data) == 1:
+        data = data[0]
+    if not isinstance(data, dict):
+        raise NoCompletion(f"JSON of another kind: {body[:80]!r}")
+    if data.get("error"):
+        raise NoCompletion(f"an error: {_message(data) or data['error']}")
+    choices = data.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise NoCompletion("a completion without choices")
+    choice = choices[0]
+    if isinstance(choice.get("error"), dict):
+        raise NoCompletion(f"an error: {choice['error'].get('message', choice['error'])}")
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        message = {"content": choice.get("text")}
+    text = _text(message.get("content")) or _text(message.get("refusal"))
+    name, reasoning = _reasoning(message)
+    text, thought, open_thought = strip_thoughts(text)
+    thought = "\n".join(part for part in (reasoning, thought) if part)
+    finish = str(choice.get("finish_reason") or ("length" if open_thought else "stop"))
+    if not text.strip() and finish == "stop" and _has_content(reasoning):
+        # Some servers put the whole reply into the reasoning and leave the content empty.
+        text, thought = reasoning, ""
+    return Completion(text.strip("\n"), thought, finish, _usage(data.get("usage")), name)
+
+
+def _has_content(reasoning: str) -> bool:
+    return "```" in reasoning or re.search(r"^ANSWER\s*:", reasoning, re.MULTILINE) is not None
+
+
+def _json(body: str) -> Any:
+    text = body.strip()
+    if not text:
+        raise NoCompletion("an empty body")
+    if text[0] == "<":
+        title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL)
+        raise NoCompletion(f"an HTML page{f' ({title.group(1)[:80]})' if title else ''}")
+    if text.startswith("data:"):
+        raise NoCompletion("a stream, though none was asked for")
+    try:
+        return json.loads(text, strict=False)
+    except ValueError:
+        what = "JSON that is cut off" if text[0] in "{[" else f"no JSON: {text[:80]!r}"
+        raise NoCompletion(what) from None
+
+
+def _text(content: Any) -> str:
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        texts = [
+            part if isinstance(part, str) else str(part.get("text") or "")
+            for part in content
+            if isinstance(part, str) or (isinstance(part, dict) and part.get("type") != "thinking")
+        ]
+        return "".join(texts)
+    return ""
+
+
+def _reasoning(message: dict[str, Any]) -> tuple[str | None, str]:
+    for name in ("reasoning", "reasoning_content"):
+        if isinstance(message.get(name), str) and message[name].strip():
+            return name, message[name]
+    details = message.get("reasoning_details")
+    if isinstance(details, list):
+        dicts = [d for d in details if isinstance(d, dict)]
+        texts = [str(d.get("text") or d.get("summary") or "") for d in dicts]
+        if any(texts):
+            return "reasoning_details", "\n".join(text for text in texts if text)
+    content = message.get("content")
+    if isinstance(content, list):
+        blocks = [p for p in content if isinstance(p, dict) and p.get("type") == "thinking"]
+        texts = [_text(block.get("thinking")) for block in blocks]
+        if any(texts):
+            return "thinking", "\n".join(texts)
+    return None, ""
+
+
+def _usage(usage: Any) -> Usage:
+    if not isinstance(usage, dict):
+        return Usage(requests=1)
+
+    def count(*names: str) -> int:
+        for name in names:
+            value = usage.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0:
+                return int(value)
+        return 0
+
+    cost = usage.get("cost", usage.get("total_cost"))
+    return Usage(
+        requests=1,
+        input_tokens=count("prompt_tokens", "input_tokens"),
+        output_tokens=count("completion_tokens", "output_tokens"),
+        cost_usd=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
+    )
+
+
+def error_text(body: str) -> str:
+    """The message in the body of a refusal, in one line."""
+    text = body.strip()
+    try:
+        data = json.loads(text, strict=False)
+    except ValueError:
+        if text.startswith("<"):
+            title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL)
+            return title.group(1).strip() if title else "an HTML page"
+        return " ".join(text.split())[:300]
+    if isinstance(data, list) and data:
+        data = data[0]
+    return _message(data) or " ".join(text.split())[:300]
+
+
+def _message(data: Any) -> str:
+    """The text in one of the forms servers give errors in."""
+    if isinstance(data, str):
+        return " ".join(data.split())[:600]
+    if isinstance(data, list):
+        return "; ".join(filter(None, (_message(item) for item in data[:3])))
+    if not isinstance(data, dict):
+        return ""
+    for name in ("error", "message", "detail", "msg", "error_message", "errors"):
+        if data.get(name):
+            found = _message(data[name])
+            if found:
+                metadata = data.get("metadata")
+                raw = metadata.get("raw") if isinstance(metadata, dict) else None
+                return f"{found}: {_message(raw)}" if isinstance(raw, str) else found
+    return ""
