@@ -1,4 +1,4 @@
-"""Which frames a run is about, so that a result's `frame` (a position) leads back to its `Frame`."""
+"""Which frames a run is about: a result's `frame` (a position) leads back to its `Frame`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from spatialclaw.primitives.errors import Unavailable
 from spatialclaw.primitives.frames import Frame, Frames
 
-__all__ = ["frame_of", "use_sequences"]
+__all__ = ["frame_from_ref", "frame_of", "use_sequences"]
 
 _sequences: list[Frames] = []
 
@@ -59,3 +59,15 @@ def frame_of(thing: Any, frame: Frame | int | None = None) -> Frame:
     raise Unavailable(
         f"there is no frame {position} among {len(sequence)} frames", hint="frame=frames[0]"
     )
+
+
+def frame_from_ref(ref: str) -> Frame | None:
+    """The frame that "camera 3" or "pixel 1:3" speaks of, or None when it is not known here."""
+    kind, _, number = ref.partition(" ")
+    if kind not in ("camera", "pixel") or not number:
+        return None
+    head, _, tail = number.rpartition(":")
+    sequence, position = int(head or 0), int(tail)
+    if sequence >= len(_sequences):
+        return None
+    return next((frame for frame in _sequences[sequence] if frame.position == position), None)

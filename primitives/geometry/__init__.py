@@ -1,0 +1,107 @@
+"""Geometry whose points know their frame of reference.
+
+`points`, `unproject`, `project`, `to_world`, `to_camera`, `mask_points` move between pixels,
+cameras and the world; `fit_plane`, `ground_plane`, `oriented_box`, `convex_hull_area`, `icp` and
+`rigid` fit shapes; `gravity`, `direction`, `relation`, `camera_motion` turn them into words with
+margins.
+"""
+
+from spatialclaw.primitives.geometry.align import Alignment, icp, rigid, similarity
+from spatialclaw.primitives.geometry.boxes import (
+    Box3D,
+    box_overlap,
+    from_object,
+    oriented_box,
+    to_object,
+)
+from spatialclaw.primitives.geometry.camera import (
+    camera_center,
+    field_of_view,
+    in_view,
+    mask_points,
+    project,
+    rays,
+    to_camera,
+    to_world,
+    transform,
+    unproject,
+)
+from spatialclaw.primitives.geometry.directions import Direction, direction
+from spatialclaw.primitives.geometry.gravity import gravity
+from spatialclaw.primitives.geometry.hulls import (
+    convex_hull,
+    convex_hull_area,
+    convex_hull_volume,
+    polygon_area,
+    smallest_rectangle,
+)
+from spatialclaw.primitives.geometry.motion import CameraMotion, camera_motion
+from spatialclaw.primitives.geometry.places import cloud_of, position_of
+from spatialclaw.primitives.geometry.planes import (
+    Plane,
+    fit_plane,
+    fit_planes,
+    ground_plane,
+    intersect_ray,
+)
+from spatialclaw.primitives.geometry.points import Points, points
+from spatialclaw.primitives.geometry.relations import Relation, relation
+from spatialclaw.primitives.geometry.views import (
+    apply_homography,
+    epipolar_line,
+    fundamental_matrix,
+    look_at,
+    pose_moved,
+    rotation_about,
+    triangulate,
+)
+
+__all__ = [
+    "Alignment",
+    "Box3D",
+    "CameraMotion",
+    "Direction",
+    "Plane",
+    "Points",
+    "Relation",
+    "apply_homography",
+    "box_overlap",
+    "camera_center",
+    "camera_motion",
+    "cloud_of",
+    "convex_hull",
+    "convex_hull_area",
+    "convex_hull_volume",
+    "direction",
+    "epipolar_line",
+    "field_of_view",
+    "fit_plane",
+    "fit_planes",
+    "from_object",
+    "fundamental_matrix",
+    "gravity",
+    "ground_plane",
+    "icp",
+    "in_view",
+    "intersect_ray",
+    "look_at",
+    "mask_points",
+    "oriented_box",
+    "points",
+    "polygon_area",
+    "pose_moved",
+    "position_of",
+    "project",
+    "rays",
+    "relation",
+    "rigid",
+    "rotation_about",
+    "similarity",
+    "smallest_rectangle",
+    "to_camera",
+    "to_object",
+    "to_world",
+    "transform",
+    "triangulate",
+    "unproject",
+]

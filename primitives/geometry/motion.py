@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from spatialclaw.primitives.errors import ScaleUnknown
 from spatialclaw.primitives.frames import Frame
-from spatialclaw.primitives.geometry.words import choose
+from spatialclaw.primitives.geometry.words import choose, wrap_deg
 
 __all__ = ["CameraMotion", "camera_motion"]
 
@@ -32,6 +32,8 @@ class CameraMotion:
         angle_sigma_deg: One standard deviation of the direction of `translation`, degrees.
         moved: False when the camera only turned, as far as the method can tell.
         note: What to know about it, one line.
+        up: (3,) the up vector in the axes of camera a, or None: turns and words then go by the
+            camera's own axes.
     """
 
     rotation: Floats
@@ -42,30 +44,49 @@ class CameraMotion:
     angle_sigma_deg: float | None = None
     moved: bool = True
     note: str = ""
+    up: Floats | None = None
 
     @property
     def yaw_deg(self) -> float:
-        """Turn to the right (+) or left (-), degrees, from the new viewing direction."""
-        x, _, z = self.rotation[:, 2]
-        return float(np.degrees(np.arctan2(x, z)))
+        """Turn to the right (+) or left (-), degrees, about the vertical where `up` is known."""
+        yaw_b, yaw_a = self._angles(self.rotation)[0], self._angles(np.eye(3))[0]
+        return wrap_deg(yaw_b - yaw_a)
 
     @property
     def pitch_deg(self) -> float:
         """Turn up (+) or down (-), degrees."""
-        x, y, z = self.rotation[:, 2]
-        return float(np.degrees(np.arctan2(-y, np.hypot(x, z))))
+        return self._angles(self.rotation)[1] - self._angles(np.eye(3))[1]
 
     @property
     def roll_deg(self) -> float:
         """Turn about the viewing direction, degrees, + clockwise as the photographer sees it."""
-        forward, right = self.rotation[:, 2], self.rotation[:, 0]
-        level = np.cross([0.0, 1.0, 0.0], forward)
-        length = np.linalg.norm(level)
-        if length < 1e-9:
-            return 0.0
-        level /= length
-        down = np.cross(forward, level)
-        return float(np.degrees(np.arctan2(right @ down, right @ level)))
+        return wrap_deg(self._angles(self.rotation)[2] - self._angles(np.eye(3))[2])
+
+    def _level(self) -> Floats:
+        """Rows: right, down and ahead of camera a, levelled where the up vector is known."""
+        up = np.array([0.0, -1.0, 0.0]) if self.up is None else np.asarray(self.up, dtype=float)
+        ahead = np.array([0.0, 0.0, 1.0])
+        ahead = ahead - (ahead @ up) * up
+        length = float(np.linalg.norm(ahead))
+        if length < 0.1:  # looks straight up or down: its own axes are the better ones
+            return np.eye(3)
+        ahead /= length
+        return np.stack([np.cross(ahead, up), -up, ahead])
+
+    def _angles(self, orientation: Floats) -> tuple[float, float, float]:
+        """Yaw, pitch and roll in degrees of a camera's axes (columns) in the levelled axes."""
+        axes = self._level() @ orientation
+        right, (x, y, z) = axes[:, 0], axes[:, 2]
+        flat = float(np.hypot(x, z))
+        if flat < 1e-9:
+            return 0.0, float(np.degrees(np.arctan2(-y, flat))), 0.0
+        level = np.array([z, 0.0, -x]) / flat
+        down = np.cross(axes[:, 2], level)
+        return (
+            float(np.degrees(np.arctan2(x, z))),
+            float(np.degrees(np.arctan2(-y, flat))),
+            float(np.degrees(np.arctan2(right @ down, right @ level))),
+        )
 
     @property
     def turn_deg(self) -> float:
@@ -123,12 +144,12 @@ class CameraMotion:
             >>> m.among(["left", "right"])[0]
             'right'
         """
-        return choose(self.translation, options)
+        return choose(self._level() @ self.translation, options)
 
     def _main(self) -> tuple[str, float]:
         if not self.moved or not np.any(self.translation):
             return "none", 0.0
-        return choose(self.translation, ["right", "left", "up", "down", "forward", "backward"])
+        return self.among(["right", "left", "up", "down", "forward", "backward"])
 
     def __repr__(self) -> str:
         if not self.moved or not np.any(self.translation):
@@ -176,6 +197,7 @@ def camera_motion(frame_a: Frame, frame_b: Frame, **options: Any) -> CameraMotio
             metric=frame_a.metric and frame_b.metric,
             moved=bool(np.linalg.norm(relative[:3, 3]) > 1e-6),
             method="poses",
+            up=frame_a.pose[2, :3],
             note="" if frame_a.pose_source is None else f"poses from {frame_a.pose_source}",
         )
     from spatialclaw.primitives.motion import estimate_motion

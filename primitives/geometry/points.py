@@ -48,7 +48,7 @@ class Points(np.ndarray[Any, Any]):
     sigma: Any
     method: str
 
-    def __new__(
+    def __new__(  # noqa: D102 - documented by the class
         cls,
         values: npt.ArrayLike,
         ref: str,
@@ -105,7 +105,9 @@ class Points(np.ndarray[Any, Any]):
             return _plain(result)
         if isinstance(result, np.ndarray):
             same_width = result.shape[-1:] == here[0].shape[-1:]
-            return _like(result, here, None) if same_width and func in _ARRANGING else _plain(result)
+            return (
+                _like(result, here, None) if same_width and func in _ARRANGING else _plain(result)
+            )
         return result
 
     def __getitem__(self, key: Any) -> Any:
@@ -121,7 +123,7 @@ class Points(np.ndarray[Any, Any]):
         return result
 
     @property
-    def T(self) -> npt.NDArray[np.float64]:
+    def T(self) -> npt.NDArray[np.float64]:  # type: ignore[override]
         """The transpose, a plain array (its last axis is no longer coordinates)."""
         return self.plain.T
 
@@ -176,22 +178,22 @@ def points(
 
 
 def pixel_ref(frame: Frame) -> str:
-    """ "pixel i" of a frame; "pixel k:i" in the k-th of several videos."""
+    """Gives "pixel i" of a frame; "pixel k:i" in the k-th of several videos."""
     return f"pixel {_number(frame)}"
 
 
 def camera_ref(frame: Frame) -> str:
-    """ "camera i" of a frame; "camera k:i" in the k-th of several videos."""
+    """Gives "camera i" of a frame; "camera k:i" in the k-th of several videos."""
     return f"camera {_number(frame)}"
 
 
 def world_ref(frame: Frame) -> str:
-    """ "world", or "world k" for the k-th of several videos, whose worlds differ."""
+    """Gives "world", or "world k" for the k-th of several videos, whose worlds differ."""
     return "world" if frame.sequence == 0 else f"world {frame.sequence}"
 
 
 def object_ref(name: str) -> str:
-    """ "object name": origin at the object's centre, x to its right, y down, z to its front."""
+    """Gives "object name": origin at its centre, x to its right, y down, z to its front."""
     return f"object {name}"
 
 
@@ -236,7 +238,8 @@ def _conversion(given: str, wanted: str) -> str:
         if kind in ("world", "object"):
             return source if kind == "object" else "one capture's points at a time"
         return f"geometry.to_world({source}, {_name(given)})"
-    if kind in ("pixel", "camera") and to in ("camera", "pixel") and given[len(kind):] != wanted[len(to):]:  # fmt: skip
+    elsewhere = given[len(kind) :] != wanted[len(to) :]
+    if elsewhere and kind in ("pixel", "camera") and to in ("camera", "pixel"):
         source = f"geometry.to_world({source}, {_name(given)})"
     if to == "camera":
         same_camera = kind == "pixel" and given[len(kind) :] == wanted[len(to) :]
@@ -311,8 +314,10 @@ def _split_key(key: Any, ndim: int) -> tuple[bool, Any]:
     """Whether indexing keeps the last axis as coordinates, and the key of the other axes."""
     parts = list(key) if isinstance(key, tuple) else [key]
     used = sum(
-        0 if part is None or part is Ellipsis else max(1, getattr(part, "ndim", 1))
-        if getattr(part, "dtype", None) == bool
+        0
+        if part is None or part is Ellipsis
+        else max(1, getattr(part, "ndim", 1))
+        if getattr(part, "dtype", None) == np.dtype(bool)
         else 1
         for part in parts
     )

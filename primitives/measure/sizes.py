@@ -1,0 +1,214 @@
+"""Size, height, width and length of a thing, from the box around its points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from spatialclaw.primitives.errors import PrimitiveError
+from spatialclaw.primitives.frames import Frame
+from spatialclaw.primitives.geometry.boxes import Box3D, oriented_box
+from spatialclaw.primitives.geometry.gravity import gravity
+from spatialclaw.primitives.geometry.places import cloud_of, frame_behind, heading_of, name_of
+from spatialclaw.primitives.geometry.points import Points
+from spatialclaw.primitives.measure.measurement import Measurement
+from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
+from spatialclaw.primitives.results import Mask
+
+__all__ = ["box", "height", "length", "size", "volume", "width"]
+
+Floats = npt.NDArray[np.float64]
+
+
+def box(thing: Any, *, frame: Frame | int | None = None, depth: Any = None) -> Box3D:
+    """The upright box around a thing as far as it is seen.
+
+    Args:
+        thing: A `Mask`, several masks of one thing, `Points`, a `Box3D`, or a bool mask or box
+            (x0, y0, x1, y1) with `frame`.
+        frame: Frame of bare masks and boxes.
+        depth: As for `geometry.unproject`.
+
+    Returns:
+        A `Box3D` in the thing's frame of reference: ``.length``, ``.width``, ``.height``,
+        ``.center``, ``.corners``. The side away from the camera is not seen, so the extent along
+        the view is a lower bound.
+
+    Example:
+        ``measure.box(segment(frames[0], "sofa")[0]).height``
+    """
+    return _box(thing, frame, depth)[0]
+
+
+def size(
+    thing: Any,
+    *,
+    frame: Frame | int | None = None,
+    depth: Any = None,
+    scale_free: bool = False,
+) -> Measurement:
+    """The longest of length, width and height of a thing; the evidence lists all three.
+
+    Args:
+        thing: As for `box`.
+        frame: Frame of bare masks and boxes.
+        depth: As for `geometry.unproject`.
+        scale_free: Answer in "unit" when the scale is not known.
+
+    Raises:
+        ScaleUnknown: The scale is not known and `scale_free` is False.
+
+    Example:
+        ``measure.size(table).to("cm")``
+    """
+    found, sigmas, note = _box(thing, frame, depth)
+    longest = int(np.argmax(found.extent))
+    return _measurement(thing, found, longest, sigmas, note, scale_free, "size")
+
+
+def height(
+    thing: Any,
+    *,
+    frame: Frame | int | None = None,
+    depth: Any = None,
+    scale_free: bool = False,
+) -> Measurement:
+    """How tall a thing is, along gravity, as far as it is seen.
+
+    Args and errors as for `size`. For how high something is above the floor use
+    `measure.height_above_floor`.
+
+    Example:
+        ``measure.height(segment(frames[0], "wardrobe")[0])``
+    """
+    found, sigmas, note = _box(thing, frame, depth)
+    return _measurement(thing, found, 2, sigmas, note, scale_free, "height")
+
+
+def length(
+    thing: Any,
+    *,
+    frame: Frame | int | None = None,
+    depth: Any = None,
+    scale_free: bool = False,
+) -> Measurement:
+    """The longer horizontal side of a thing. Args and errors as for `size`."""
+    found, sigmas, note = _box(thing, frame, depth)
+    side = int(np.argmax(found.extent[:2]))
+    return _measurement(thing, found, side, sigmas, note, scale_free, "length")
+
+
+def width(
+    thing: Any,
+    *,
+    frame: Frame | int | None = None,
+    depth: Any = None,
+    scale_free: bool = False,
+) -> Measurement:
+    """How wide a thing is: the horizontal side that the camera sees across.
+
+    For a `Box3D` alone, the shorter horizontal side. Args and errors as for `size`.
+
+    Example:
+        ``measure.width(segment(frames[0], "door")[0]).to("cm")``
+    """
+    found, sigmas, note = _box(thing, frame, depth)
+    side = int(np.argmin(found.extent[:2]))
+    where = frame_behind(thing, frame=frame)
+    if where is not None and not isinstance(thing, Box3D):
+        view = heading_of(where, found.ref)
+        side = int(np.argmin(np.abs(found.axes[:2] @ view)))
+    return _measurement(thing, found, side, sigmas, note, scale_free, "width")
+
+
+def volume(
+    thing: Any,
+    *,
+    frame: Frame | int | None = None,
+    depth: Any = None,
+    scale_free: bool = False,
+) -> Measurement:
+    """Volume of the box around a thing, m^3. Args and errors as for `size`."""
+    found, sigmas, note = _box(thing, frame, depth)
+    sides = [_measurement(thing, found, k, sigmas, note, scale_free, "volume") for k in range(3)]
+    return sides[0] * sides[1] * sides[2]
+
+
+def _box(thing: Any, frame: Frame | int | None, depth: Any) -> tuple[Box3D, Floats | None, str]:
+    """The box, one standard deviation of each side, and what to know about it."""
+    if isinstance(thing, Box3D):
+        sigmas = None if thing.sigma is None else np.full(3, thing.sigma * np.sqrt(2))
+        return thing, sigmas, ""
+    found = getattr(thing, "box3d", None)
+    if isinstance(found, Box3D):
+        return _box(found, frame, depth)
+    where = frame_behind(thing, frame=frame)
+    cloud = cloud_of(thing, frame=frame, depth=depth)
+    up, note = _up(cloud, where)
+    made = oriented_box(cloud, up=up, label=name_of(thing))
+    if where is None or where.intrinsics is None:
+        own = sigma_of(cloud)
+        return made, None if own is None else np.full(3, own * np.sqrt(2)), note
+    return _widened(made, cloud, thing, where, note)
+
+
+def _widened(
+    made: Box3D, cloud: Points, thing: Any, where: Frame, note: str
+) -> tuple[Box3D, Floats | None, str]:
+    """Gives back what erosion took off the edges, and puts errors on the sides."""
+    from spatialclaw.primitives.geometry.places import position_of
+
+    assert where.intrinsics is not None
+    eye = np.zeros(3) if made.ref.startswith("camera") else position_of(where).plain
+    away = float(np.linalg.norm(made.center.plain - eye))
+    footprint = away / float(where.intrinsics[0, 0])
+    view = (made.center.plain - eye) / max(away, 1e-12)
+    along = np.abs(made.axes @ view)
+    across = np.sqrt(np.clip(1 - along**2, 0, 1))
+    is_mask = isinstance(thing, Mask) and thing.mask.any()
+    bare = isinstance(thing, np.ndarray) and thing.dtype == bool
+    if is_mask or bare:
+        area = thing.mask if isinstance(thing, Mask) else np.asarray(thing)
+        radius = int(np.clip(np.sqrt(area.sum()) / 60, 1, 3))
+        made.extent = made.extent + (2 * radius + 1) * footprint * across
+        edges = [area[0].any(), area[-1].any(), area[:, 0].any(), area[:, -1].any()]
+        if any(edges):
+            note = f"{note}; " * bool(note) + "cut off by the picture's edge, so a lower bound"
+    own = sigma_of(cloud)
+    if own is None:
+        return made, None, note
+    scale = made.extent * own / max(away, 1e-12)
+    return made, np.sqrt(scale**2 + 2 * (footprint * across) ** 2 + 2 * (own * along) ** 2), note
+
+
+def _up(cloud: Points, where: Frame | None) -> tuple[Any, str]:
+    if cloud.ref.startswith("world"):
+        return np.array([0.0, 0.0, 1.0]), ""
+    if cloud.ref.startswith("object"):
+        return np.array([0.0, -1.0, 0.0]), ""
+    if where is None:
+        return None, "which way is up is not known"
+    try:
+        return gravity(where), ""
+    except PrimitiveError:
+        return gravity(where, assume_level=True), "the camera taken as level"
+
+
+def _measurement(
+    thing: Any,
+    found: Box3D,
+    side: int,
+    sigmas: Floats | None,
+    note: str,
+    scale_free: bool,
+    what: str,
+) -> Measurement:
+    unit = length_unit(found.metric, scale_free, what, found.center.method)
+    sides = " x ".join(f"{v:.3f}" for v in found.extent)
+    line = f"box of {describe(thing)}: {sides} {unit} (length x width x height)"
+    lines = (line, note) if note else (line,)
+    sigma = None if sigmas is None else float(sigmas[side])
+    method = f"{what} of the oriented box by {found.center.method or 'points'}"
+    return Measurement(float(found.extent[side]), unit, sigma, lines, method)
