@@ -321,6 +321,9 @@ def _camera(data: Mapping[str, Any], flat: Mapping[str, Any], origin: str) -> Ca
                 )
             cx = (width - 1) / 2 if cx is None else cx
             cy = (height - 1) / 2 if cy is None else cy
+        if fx < 10 and "projection_type" in flat and width is not None and height is not None:
+            # OpenSfM gives the focal length in units of the longer side.
+            fx, fy = fx * max(width, height), fy * max(width, height)
         if fx < 10 and fy < 10:
             raise MediaError(
                 f"{origin}: the focal length {fx:g} is too small to be in pixels",

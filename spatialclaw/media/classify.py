@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -110,6 +110,7 @@ class Item:
         value: What was read of it: a `Calibration`, poses and so on.
         mode: Pillow's mode of a picture.
         why: For an unknown file, what was expected.
+        reconstruction: Whether poses come from a reconstruction with z up and without a sure scale.
     """
 
     path: Path
@@ -117,7 +118,12 @@ class Item:
     value: Any = None
     mode: str = ""
     why: str = ""
-    parts: tuple[str, ...] = field(default=())
+    calibration: Calibration | None = None
+    reconstruction: bool = False
+
+    def __post_init__(self) -> None:
+        if isinstance(self.value, Calibration):
+            self.calibration = self.value
 
     @property
     def name(self) -> str:
@@ -247,7 +253,8 @@ def _json(path: Path) -> Item:
         if calibration is None:
             return Item(path, "unknown", why=why)
     if poses:
-        return Item(path, "poses", poses)
+        shots = isinstance(data, dict) and "shots" in data
+        return Item(path, "poses", poses, calibration=calibration, reconstruction=shots)
     return Item(path, "calibration", calibration)
 
 
@@ -297,7 +304,8 @@ def _table(path: Path, rows: list[list[float]] | None, text: str) -> Item:
     if widths == {8}:
         return Item(path, "trajectory", read_tum_trajectory(path))
     if widths == {4} and len(rows) == 1 and min(rows[0]) > 0 and rows[0][0] > 10:
-        return Item(path, "calibration", Calibration(Camera(*rows[0], origin=name)))
+        fx, fy, cx, cy = rows[0]
+        return Item(path, "calibration", Calibration(Camera(fx, fy, cx, cy, origin=name)))
     if "pose" in words(name):
         raise MediaError(
             f"{name}: a pose file holds 4 rows of 4 numbers, this has {len(rows)} rows of "

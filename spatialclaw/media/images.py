@@ -100,7 +100,8 @@ def read_picture(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Picture:
     if target != stored:
         notes.append(
             f"{path.name}: {source_size[0]}x{source_size[1]} made smaller to "
-            f"{pixels.shape[1]}x{pixels.shape[0]} (x{scale:.4g}); pixel positions are in the small one"
+            f"{pixels.shape[1]}x{pixels.shape[0]} (x{scale:.4g}); pixel positions are in the small "
+            "one"
         )
     return Picture(pixels, source_size, scale, tuple(notes), camera, gps)
 
@@ -158,12 +159,11 @@ def read_depth(path: Path, units_per_metre: float | None = None) -> DepthMap:
     middle = float(np.median(measured))
     if not 0.05 <= middle <= 200:
         notes.append(
-            f"{path.name}: the median depth is {middle:.3g} m at {units_per_metre:g} units per metre; "
-            "check depth_scale"
+            f"{path.name}: the median depth is {middle:.3g} m at {units_per_metre:g} units per "
+            "metre; check depth_scale"
         )
-    if measured.size < 0.9 * depth.size:
-        part = 100 * measured.size / depth.size
-        notes.append(f"{path.name}: {part:.0f} % of the pixels have a depth, the rest are NaN")
+    if measured.size < 0.5 * depth.size:
+        notes.append(f"{path.name}: less than half of the pixels have a depth, the rest are NaN")
     return DepthMap(depth, tuple(notes))
 
 
@@ -192,8 +192,8 @@ def read_labels(path: Path) -> npt.NDArray[np.uint16]:
         array = array[..., 0]
     if array.ndim != 2 or array.dtype.kind not in "ui" + "b":
         raise MediaError(
-            f"{path.name}: an instance map is a picture with one channel of whole numbers, this has "
-            f"shape {array.shape} of {array.dtype}"
+            f"{path.name}: an instance map is a picture with one channel of whole numbers, this "
+            f"has shape {array.shape} of {array.dtype}"
         )
     return array.astype(np.uint16)
 

@@ -79,7 +79,7 @@ def lidar_depth(
     hit = np.isfinite(depth)
     depth[~hit] = np.nan
     note = (
-        f"{path.name}: {int(hit.sum())} pixels ({100 * hit.mean():.1f} %) have a LiDAR depth, the rest "
-        "are NaN; near an edge a return from behind may show through"
+        f"{path.name}: only pixels that a LiDAR return falls into have a depth "
+        f"({100 * hit.mean():.0f} %); near an edge a return from behind may show through"
     )
     return DepthMap(depth.reshape(height, width), (note,))

@@ -181,10 +181,22 @@ def load(
         store.finish()
     media.sequences = open_frames(media.manifest)
     for sequence in media.sequences:
-        for frame in sequence:
-            media.notes += [note for note in frame.notes if note not in media.notes]
+        media.notes += _grouped([frame.notes for frame in sequence])
     media.notes = list(dict.fromkeys(media.notes))
     return media
+
+
+def _grouped(notes: Sequence[Sequence[str]]) -> list[str]:
+    """Notes that differ only in the name of the file become one."""
+    names: dict[str, list[str]] = {}
+    for line in dict.fromkeys(line for lines in notes for line in lines):
+        name, colon, text = line.partition(": ")
+        names.setdefault(text if colon else "", []).append(name)
+    grouped = [name for name in names.pop("", [])]
+    for text, files in names.items():
+        first = files[0] if len(files) == 1 else f"{files[0]} and {len(files) - 1} more"
+        grouped.append(f"{first}: {text}")
+    return grouped
 
 
 def _picks(
@@ -248,8 +260,9 @@ def _write_video_plan(
         )
     if missing:
         plan.notes.append(
-            f"{source.path.name}: {len(missing)} of {len(picks)} wanted frames are damaged and left "
-            f"out (numbers {', '.join(str(i) for i in missing[:5])}{' ...' * (len(missing) > 5)})"
+            f"{source.path.name}: {len(missing)} of {len(picks)} wanted frames are damaged and "
+            f"left out (numbers {', '.join(str(i) for i in missing[:5])}"
+            f"{' ...' * (len(missing) > 5)})"
         )
 
 
@@ -293,8 +306,8 @@ def _write_video(
         note(f"{source.path.name}: lens distortion removed; positions are in the straight picture")
     if scale < 1.0:
         note(
-            f"{source.path.name}: {source.size[0]}x{source.size[1]} made smaller (x{scale:.4g}); pixel "
-            "positions are in the small frames"
+            f"{source.path.name}: {source.size[0]}x{source.size[1]} made smaller (x{scale:.4g}); "
+            "pixel positions are in the small frames"
         )
     return sorted(missing)
 

@@ -239,6 +239,7 @@ class SequencePlan:
         files: Every file used, with its kind, in order.
         tolerant: Whether a damaged picture is left out with a note, as in a folder, instead of
             being an error.
+        z_up: Whether the poses' own world has z up, against gravity.
     """
 
     name: str
@@ -251,3 +252,4 @@ class SequencePlan:
     notes: list[str] = field(default_factory=list)
     files: list[tuple[Path, str]] = field(default_factory=list)
     tolerant: bool = False
+    z_up: bool = False

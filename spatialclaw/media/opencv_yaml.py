@@ -86,7 +86,8 @@ def calibration_from_opencv(path: Path) -> Calibration:
 
 def _read(storage: Any) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for key in storage.root().keys():
+    names = list(storage.root().keys())
+    for key in names:
         node = storage.getNode(key)
         if node.isMap():
             matrix = node.mat()

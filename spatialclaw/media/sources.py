@@ -82,7 +82,8 @@ def plan_sequences(given: Sequence[Path], *, frames: int) -> list[SequencePlan]:
                 at = len(plans)
             loose.append(path)
     if loose:
-        items, captures = [], []
+        items: list[Item] = []
+        captures: list[Item] = []
         for item in classify_all(loose):
             (captures if item.kind == "transforms" else items).append(item)
         mixed = [thin(read_nerfstudio(item.path), frames) for item in captures]
@@ -150,6 +151,13 @@ def _folder(folder: Path) -> list[SequencePlan]:
     for plan in plans:
         plan.tolerant = True
     plans[0].notes += [f"left out: {why}" for why in spoiled]
+    aside = [
+        path.name
+        for path in listing(folder)
+        if path.is_dir() and path.name.casefold() not in _PART_FOLDERS and _gather(path)
+    ]
+    if aside:
+        plans[0].notes.append(f"folders not looked into: {', '.join(aside[:8])}")
     return plans
 
 

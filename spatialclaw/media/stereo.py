@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,7 +75,7 @@ def rectified_evidence(left: Path, right: Path) -> str | None:
 
     if picture_size(left) != picture_size(right):
         return None
-    detector = cv2.SIFT_create(nfeatures=2000)
+    detector: Any = cv2.SIFT.create(nfeatures=2000)
     found = []
     for path in (left, right):
         grey = cv2.cvtColor(read_picture(path, 1_500_000).image, cv2.COLOR_RGB2GRAY)
@@ -94,8 +95,8 @@ def rectified_evidence(left: Path, right: Path) -> str | None:
     if on_row.mean() < _ON_ROW or to_left.mean() < 0.9 or moved < 1.0:
         return None
     return (
-        f"{left.name} and {right.name}: {100 * on_row.mean():.0f} % of {len(good)} matches lie on one "
-        "row: taken as a rectified stereo pair; its baseline is not known"
+        f"{left.name} and {right.name}: {100 * on_row.mean():.0f} % of {len(good)} matches lie on "
+        "one row, so they are taken as a rectified stereo pair; its baseline is not known"
     )
 
 
@@ -159,7 +160,8 @@ def rectify_pair(
         shot.picture = partial(_read_rectified, path, camera, straight, turn)
         shot.camera = straight
         shot.notes.append(
-            f"{path.name}: rectified with {camera.origin}; pixel positions are in the rectified picture"
+            f"{path.name}: rectified with {camera.origin}; pixel positions are in the rectified "
+            "picture"
         )
     return float(-p2[0, 3] / p2[0, 0])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,7 +125,7 @@ class Store:
             self._stream.flush()
             beside = self.manifest.with_suffix(".json.new")
             beside.write_text(text, encoding="utf-8")
-            os.replace(beside, self.manifest)
+            beside.replace(self.manifest)
         return self.manifest
 
     def _append(self, array: npt.NDArray[Any]) -> int:
@@ -135,7 +134,7 @@ class Store:
             padding = -self._size % _ALIGN
             self._stream.write(b"\0" * padding)
             offset = self._size + padding
-            self._stream.write(memoryview(data).cast("B"))
+            self._stream.write(data.data)
         self._size = offset + data.nbytes
         return offset
 

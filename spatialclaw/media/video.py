@@ -84,7 +84,8 @@ class VideoSource:
     def times(self) -> npt.NDArray[np.float64]:
         """Seconds from the first frame, of every frame."""
         pts = np.asarray(self.pts, dtype=np.float64)
-        return (pts - pts[0]) * self.time_base
+        times: npt.NDArray[np.float64] = (pts - pts[0]) * self.time_base
+        return times
 
     @property
     def duration(self) -> float:

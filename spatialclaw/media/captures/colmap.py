@@ -16,7 +16,7 @@ import numpy.typing as npt
 from spatialclaw.errors import MediaError
 from spatialclaw.media.files import natural_key, read_text
 from spatialclaw.media.images import picture_size, read_picture
-from spatialclaw.media.loose import finish_world
+from spatialclaw.media.loose_poses import finish_world
 from spatialclaw.media.model import Camera, DepthMap, SequencePlan, Shot
 from spatialclaw.media.poses import from_quaternion, inverse
 

@@ -24,7 +24,7 @@ from spatialclaw.errors import MediaError
 from spatialclaw.media.cameras import load_json
 from spatialclaw.media.files import natural_key
 from spatialclaw.media.images import read_depth, read_labels, read_picture
-from spatialclaw.media.loose import finish_world
+from spatialclaw.media.loose_poses import finish_world
 from spatialclaw.media.model import Camera, SequencePlan, Shot
 from spatialclaw.media.poses import FROM_OPENGL, pose_matrix
 

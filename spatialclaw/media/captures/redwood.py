@@ -12,7 +12,7 @@ from spatialclaw.errors import MediaError
 from spatialclaw.media.cameras import Calibration, calibration_from_json, load_json
 from spatialclaw.media.files import PICTURE_SUFFIXES, listing, number_in
 from spatialclaw.media.images import read_depth, read_picture
-from spatialclaw.media.loose import finish_world
+from spatialclaw.media.loose_poses import finish_world
 from spatialclaw.media.model import SequencePlan, Shot
 from spatialclaw.media.poses import poses_from_json, read_log
 

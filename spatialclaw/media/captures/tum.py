@@ -12,7 +12,7 @@ from spatialclaw.errors import MediaError
 from spatialclaw.media.cameras import calibration_from_json, camera_from_text, load_json
 from spatialclaw.media.files import find_one, read_text
 from spatialclaw.media.images import read_depth, read_picture
-from spatialclaw.media.loose import finish_world
+from spatialclaw.media.loose_poses import finish_world
 from spatialclaw.media.model import Camera, SequencePlan, Shot
 from spatialclaw.media.poses import read_tum_trajectory
 
