@@ -1,4 +1,4 @@
-"""The three sockets of the host to one generation of a kernel."""
+"""The sockets of the host to one kernel: shell and iopub, by Jupyter's wire protocol."""
 
 from __future__ import annotations
 
@@ -9,9 +9,12 @@ import zmq
 import zmq.asyncio
 from jupyter_client.session import Session
 
+from spatialclaw.kernel.collect import Collector
+
 __all__ = ["Channel", "connection_info"]
 
 MAX_MESSAGE = 64 * 1024 * 1024
+_IDLE_SECONDS = 2.0
 
 
 def connection_info(prefix: str, key: str) -> dict[str, Any]:
@@ -30,7 +33,7 @@ def connection_info(prefix: str, key: str) -> dict[str, Any]:
 
 
 class Channel:
-    """Shell and iopub of a kernel, by Jupyter's wire protocol.
+    """Shell and iopub of a kernel.
 
     Args:
         context: The context of this event loop.
@@ -41,10 +44,10 @@ class Channel:
         self.session = Session(
             key=info["key"].encode(), signature_scheme=info["signature_scheme"], username="host"
         )
-        self.info = info
-        self.shell = self._connect(context, zmq.DEALER, info["shell_port"])
-        self.iopub = self._connect(context, zmq.SUB, info["iopub_port"])
-        self.iopub.setsockopt(zmq.SUBSCRIBE, b"")
+        self._info = info
+        self._shell = self._connect(context, zmq.DEALER, info["shell_port"])
+        self._iopub = self._connect(context, zmq.SUB, info["iopub_port"])
+        self._iopub.setsockopt(zmq.SUBSCRIBE, b"")
 
     def _connect(self, context: zmq.asyncio.Context, kind: int, port: int) -> zmq.asyncio.Socket:
         socket: zmq.asyncio.Socket = context.socket(kind)
@@ -54,33 +57,83 @@ class Channel:
             socket.identity = self.session.bsession
         else:
             socket.rcvhwm = 500
-        socket.connect(f"ipc://{self.info['ip']}-{port}")
+        socket.connect(f"ipc://{self._info['ip']}-{port}")
         return socket
 
     async def welcome(self) -> None:
         """Waits until the kernel's iopub knows of us."""
         while True:
-            message = await self.receive(self.iopub)
+            message = await self._receive(self._iopub)
             if message is not None and message["header"]["msg_type"] == "iopub_welcome":
                 return
 
     def send(self, msg_type: str, content: dict[str, Any]) -> str:
         """Sends a request on the shell channel and returns its id."""
         message = self.session.msg(msg_type, content)
-        asyncio.ensure_future(self.shell.send_multipart(self.session.serialize(message)))
+        # the high-water mark is 1000 and one request is under way at a time: this never waits
+        self._shell.send_multipart(self.session.serialize(message))
         return str(message["header"]["msg_id"])
 
-    async def receive(self, socket: zmq.asyncio.Socket) -> dict[str, Any] | None:
-        """The next message; None when it was no valid one."""
+    async def _receive(self, socket: zmq.asyncio.Socket) -> dict[str, Any] | None:
         parts = await socket.recv_multipart()
         try:
             _identities, frames = self.session.feed_identities(parts)
             message: dict[str, Any] = self.session.deserialize(frames, content=True)
-        except Exception:  # a forged or broken message: it counts as none
+            if not isinstance(message["content"], dict):
+                return None
+        except Exception:  # a forged or broken message, however it is broken: it counts as none
             return None
         return message
 
+    async def reply(self, request: str) -> dict[str, Any]:
+        """The content of the reply to a request."""
+        while True:
+            message = await self._receive(self._shell)
+            if message is not None and message["parent_header"].get("msg_id") == request:
+                return dict(message["content"])
+
+    async def outputs(self, request: str, collector: Collector) -> None:
+        """Collects the outputs of a request until its idle status."""
+        while True:
+            message = await self._receive(self._iopub)
+            if message is None or message["parent_header"].get("msg_id") != request:
+                continue
+            kind, content = message["header"]["msg_type"], message["content"]
+            if kind != "status":
+                collector.add(str(kind), content)
+            elif content.get("execution_state") == "idle":
+                return
+
+    async def cell(self, code: str, collector: Collector) -> str:
+        """Runs a cell to its end.
+
+        Returns:
+            The status of the reply: "ok", "error" or "aborted".
+        """
+        content = {
+            "code": code,
+            "silent": False,
+            "store_history": True,
+            "user_expressions": {},
+            "allow_stdin": False,
+            "stop_on_error": False,
+        }
+        request = self.send("execute_request", content)
+        idle = asyncio.ensure_future(self.outputs(request, collector))
+        try:
+            reply = await self.reply(request)
+            await asyncio.wait({idle}, timeout=_IDLE_SECONDS)
+            if not idle.done():
+                collector.note("the end of the output is missing")
+            else:
+                idle.result()
+            return str(reply.get("status"))
+        finally:
+            if not idle.done():
+                idle.cancel()
+                await asyncio.gather(idle, return_exceptions=True)
+
     def close(self) -> None:
         """Closes the sockets."""
-        self.shell.close()
-        self.iopub.close()
+        self._shell.close()
+        self._iopub.close()

@@ -8,7 +8,7 @@ import io
 import math
 import re
 import warnings
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from spatialclaw.kernel.results import CellError, CellResult, Shown, Submission, Variable
 
@@ -142,22 +142,23 @@ class Collector:
                     ],
                 )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            self._note(f"a malformed {msg_type[:40]} message was dropped ({type(error).__name__})")
+            self.note(f"a malformed {msg_type[:40]} message was dropped ({type(error).__name__})")
 
-    def raw(self, name: Literal["stdout", "stderr"], report: dict[str, Any] | None) -> None:
-        """Takes what was written past Python to a descriptor."""
-        if not report:
-            return
-        stream = self._streams[name]
-        stream.add(_ANSI.sub("", str(report.get("head", ""))))
-        dropped = _count(report.get("dropped"))
-        if dropped:
-            stream.add(f"\n[... {dropped} bytes left out ...]\n")
-            stream.dropped += 0
-            self.report["dropped"] = _count(self.report.get("dropped")) + dropped
-        stream.add(_ANSI.sub("", str(report.get("tail", ""))))
+    def raw(self, out: dict[str, Any] | None, err: dict[str, Any] | None) -> None:
+        """Takes what was written past Python to descriptors 1 and 2."""
+        for name, report in (("stdout", out), ("stderr", err)):
+            if not report:
+                continue
+            stream = self._streams[name]
+            stream.add(_ANSI.sub("", str(report.get("head", ""))))
+            dropped = _count(report.get("dropped"))
+            if dropped:
+                stream.add(f"\n[... {dropped} bytes left out ...]\n")
+                self.report["dropped"] = _count(self.report.get("dropped")) + dropped
+            stream.add(_ANSI.sub("", str(report.get("tail", ""))))
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Adds a line about the collecting itself to stderr of the result."""
         if len(self.notes) < 20:
             self.notes.append(text)
 
@@ -191,13 +192,13 @@ class Collector:
         meta = dict(meta) if isinstance(meta, dict) else {}
         text = data[media_type]
         if not isinstance(text, str) or len(text) > MAX_BYTES * 2:
-            self._note("a picture was dropped: too large")
+            self.note("a picture was dropped: too large")
             return
         try:
             raw = base64.b64decode(text, validate="\n" not in text)
             width, height = check_picture(raw, media_type)
         except (BadPicture, binascii.Error) as error:
-            self._note(f"a picture was dropped: {error}")
+            self.note(f"a picture was dropped: {error}")
             return
         self.images.append(
             Shown(
@@ -215,15 +216,15 @@ class Collector:
     ) -> CellResult:
         """The result, with what has come in."""
         if self._dropped_images:
-            self._note(f"{self._dropped_images} more pictures were dropped")
+            self.note(f"{self._dropped_images} more pictures were dropped")
         repaired = self.report.get("repaired")
         if isinstance(repaired, list) and repaired:
-            self._note(f"put back what the cell replaced: {', '.join(map(str, repaired[:10]))}")
+            self.note(f"put back what the cell replaced: {', '.join(map(str, repaired[:10]))}")
         for note in self.notes:
             self._streams["stderr"].add(f"[{note}]\n")
         out, err = self._streams["stdout"], self._streams["stderr"]
         stdout, stderr = out.text(), err.text()
-        reported = self.report.get("seconds")
+        reported = _number(self.report.get("seconds"), 0, 1e7)
         return CellResult(
             status=status,
             stdout=stdout,
@@ -233,7 +234,7 @@ class Collector:
             images=self.images,
             variables=_variables(self.report.get("variables")),
             submission=self.submission,
-            seconds=reported if _is_seconds(reported) else seconds,
+            seconds=seconds if reported is None else reported,
             lost=lost,
             truncated_bytes=out.dropped + err.dropped + _count(self.report.get("dropped")),
             displays=self.displays,
@@ -252,8 +253,11 @@ class Collector:
         return self.error or CellError("Error", "the cell failed without saying why")
 
 
-def _is_seconds(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value) and 0 <= value < 1e7
+def _number(value: Any, low: float, high: float) -> float | None:
+    """A finite number within bounds, or None."""
+    if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
+        return None
+    return float(value)
 
 
 def _count(value: Any) -> int:
@@ -276,27 +280,22 @@ def _source(source: Any) -> dict[str, Any]:
     for key in ("frame", "sequence"):
         if type(source.get(key)) is int and 0 <= source[key] < 10_000_000:
             kept[key] = source[key]
-    scale = source.get("scale")
-    if type(scale) in (int, float) and math.isfinite(scale) and 0 < scale < 1000:
-        kept["scale"] = float(scale)
-    offset = source.get("offset")
-    if (
-        isinstance(offset, list)
-        and len(offset) == 2
-        and all(type(v) in (int, float) and math.isfinite(v) and abs(v) < 1e6 for v in offset)
-    ):
+    scale = _number(source.get("scale"), 1e-6, 1e3)
+    if scale is not None:
+        kept["scale"] = scale
+    given = source.get("offset")
+    offset = [_number(v, -1e6, 1e6) for v in given[:3]] if isinstance(given, list) else []
+    if len(offset) == 2 and None not in offset:
         kept["offset"] = offset
     return kept
 
 
 def _submission(content: dict[str, Any]) -> Submission:
-    unit, confidence = content.get("unit"), content.get("confidence")
-    evidence = content.get("evidence")
-    sure = type(confidence) in (int, float) and 0 <= cast(float, confidence) <= 1
+    unit, evidence = content.get("unit"), content.get("evidence")
     return Submission(
         value=_json(content.get("value")),
         unit=unit[:100] if isinstance(unit, str) else None,
-        confidence=float(cast(float, confidence)) if sure else None,
+        confidence=_number(content.get("confidence"), 0, 1),
         evidence=[_json(e) for e in evidence[:50]] if isinstance(evidence, list) else [],
     )
 

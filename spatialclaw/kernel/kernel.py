@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import secrets
 import shutil
 import signal
 import time
-from collections.abc import Awaitable
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,44 +16,22 @@ from typing import Any
 import zmq.asyncio
 
 from spatialclaw.errors import KernelDied, KernelError, KernelStartError
-from spatialclaw.kernel.channel import Channel, connection_info
 from spatialclaw.kernel.collect import Collector
 from spatialclaw.kernel.deaths import describe_exit
 from spatialclaw.kernel.folders import make_scratch
-from spatialclaw.kernel.gateway import Gateway, GatewayServer, WithFiles
-from spatialclaw.kernel.launch import Launched, Layout, start
-from spatialclaw.kernel.life import Exit, LifeLine
+from spatialclaw.kernel.gateway import Gateway, WithFiles
 from spatialclaw.kernel.methods import Nothing
 from spatialclaw.kernel.options import KernelOptions
 from spatialclaw.kernel.results import CellError, CellResult
-from spatialclaw.kernel.stock import prepare, start_stock
+from spatialclaw.kernel.tree import Live, Tree
 
 __all__ = ["Kernel", "Value"]
 
-BEFORE = "before the last cell"
-"""Name of the snapshot that transactional cells go back to."""
+RERUN_SECONDS = 600.0
 
 
 class Value(dict[str, Any]):
     """A variable as the kernel describes it: type, summary, and value when `exact`."""
-
-
-class _Process:
-    """One tree of processes: a guard, the kernel below it, its sleeping copies."""
-
-    def __init__(self, layout: Layout, life: LifeLine, launched: Launched, key: str) -> None:
-        self.layout = layout
-        self.life = life
-        self.launched = launched
-        self.key = key
-        self.gens = 0
-        self.snapshots: list[str] = []
-
-    async def aclose(self) -> None:
-        """Ends all of it and waits until it is gone."""
-        await self.life.aclose()
-        await self.launched.wait(0.5)
-        await self.launched.aclose()
 
 
 class Kernel:
@@ -63,7 +40,7 @@ class Kernel:
     Attributes:
         options: What it was started with.
         cells: Code of the cells that make up the present state, in order.
-        notes: What the user should know about how it was started.
+        notes: What the user should know about how it was started, one line each.
     """
 
     def __init__(self, options: KernelOptions) -> None:
@@ -71,21 +48,17 @@ class Kernel:
         self.cells: list[str] = []
         self.notes: list[str] = []
         self._context = zmq.asyncio.Context()
-        self._own_scratch: Path | None = None
-        self._process: _Process | None = None
-        self._channel: Channel | None = None
-        self._gen = 0
-        self._server: GatewayServer | None = None
         self._gateway = options.gateway or Gateway()
+        self._root: Path | None = options.scratch
+        self._tree: Tree | None = None
+        self._live: Live | None = None
         self._lock = asyncio.Lock()
         self._pending: asyncio.Task[None] | None = None
-        self._pending_note = ""
-        self._runs: dict[str, int] = {}
+        self._keeping: asyncio.Task[None] | None = None
+        self._unkept = ""
+        self._histories: dict[str, list[str]] = {}
         self._starts = 0
-        self._closed = False
-        self._interrupted = False
-        self._executing = False
-        self._snap_task: asyncio.Task[str] | None = None
+        self._executing = self._interrupted = self._closed = False
 
     # -- start and end -------------------------------------------------------------------------
     @classmethod
@@ -93,17 +66,17 @@ class Kernel:
         """Starts a kernel with its namespace.
 
         Args:
-            options: How; `changes` are fields of `KernelOptions` when it is None.
-            **changes: See there.
+            options: How.
+            **changes: Fields of `KernelOptions`, instead of or on top of `options`.
 
         Raises:
             KernelStartError: None could be started.
             ConfinementError: The confinement asked for cannot be had.
         """
-        kernel = cls(options or KernelOptions(**changes))
+        kernel = cls(replace(options or KernelOptions(), **changes))
         try:
             await kernel._begin()
-            await kernel.setup()
+            await kernel._setup()
         except BaseException:
             await kernel.aclose()
             raise
@@ -121,12 +94,12 @@ class Kernel:
         return kernel
 
     async def assign(self, options: KernelOptions) -> None:
-        """Gives a kernel from the pool its media, question and gateway."""
+        """Gives a bare kernel its media, question and gateway."""
         self.options = options
         self._gateway = options.gateway or Gateway()
-        if self._server is not None:
-            self._server.gateway = self._gateway
-        await self.setup()
+        if self._tree is not None:
+            self._tree.server.gateway = self._gateway
+        await self._setup()
 
     async def __aenter__(self) -> Kernel:
         return self
@@ -140,88 +113,25 @@ class Kernel:
         await self.aclose()
 
     async def _begin(self) -> None:
-        """Starts a process tree and connects to it."""
-        if self.options.scratch is None:
-            self._own_scratch = self._own_scratch or make_scratch()
-            root = self._own_scratch
-        else:
-            root = self.options.scratch
+        if self._root is None:
+            self._root = make_scratch()
         self._starts += 1
-        scratch = root / f"{self._starts}"
-        layout = prepare(scratch)
-        key = secrets.token_hex(16)
-        info = connection_info(str(layout.ipc / "k0"), key)
-        layout.connection.write_text(json.dumps(info), encoding="utf-8")
-        life = LifeLine(layout.ipc / "life")
-        server = GatewayServer(layout.ipc / "gate", self._gateway)
-        server.start()
-        argv = ["-f", str(layout.connection), "--life", str(life.path)]
-        argv += ["--gateway", str(server.path)]
-        launched: Launched | None = None
-        try:
-            async with asyncio.timeout(self.options.start_seconds):
-                try:
-                    launched = await start(self.options.launch(scratch), argv)
-                except NotImplementedError:
-                    launched = await start_stock(self.options.launch(scratch), argv)
-                await self._until_ready(life, launched)
-                channel = Channel(self._context, info)
-                await channel.welcome()
-        except BaseException as error:
-            await life.aclose()
-            await server.aclose()
-            if launched is not None:
-                await launched.aclose()
-            if isinstance(error, TimeoutError):
-                raise KernelStartError(
-                    f"the kernel was not ready in {self.options.start_seconds:g} s",
-                    hint="See `spatialclaw doctor`.",
-                ) from None
-            raise
-        self.notes = [*launched.notes]
-        self._server, self._channel = server, channel
-        self._process = _Process(layout, life, launched, key)
-        self._gen = 0
-        life.on_gone = self._snapshot_gone
+        scratch = self._root / str(self._starts)
+        self._tree, self._live = await Tree.start(
+            self._context, self.options, scratch, self._gateway
+        )
+        self.notes = list(self._tree.launched.notes)
 
-    async def _until_ready(self, life: LifeLine, launched: Launched) -> None:
-        accepted = asyncio.ensure_future(life.accept())
-        ended = asyncio.ensure_future(launched.wait())
-        try:
-            await asyncio.wait({accepted, ended}, return_when=asyncio.FIRST_COMPLETED)
-            if not accepted.done():
-                raise KernelStartError(
-                    f"the kernel's process ended with {ended.result()} while it started",
-                    hint="See `spatialclaw doctor`.",
-                )
-            await accepted
-            ready, exited = life.ready(0), life.exited(0)
-            await asyncio.wait({ready, exited}, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                ending = exited.result()
-                said = str(ending.err.get("tail") or ending.err.get("head") or "").strip()
-                raise KernelStartError(
-                    f"the kernel ended while it started: {describe_exit(ending).message}"
-                    + (f" ({said.splitlines()[-1][:300]})" if said else "")
-                )
-        finally:
-            for task in (accepted, ended):
-                task.cancel()
-            await asyncio.gather(accepted, ended, return_exceptions=True)
-
-    async def setup(self) -> None:
-        """(Re)builds the namespace from the options.
-
-        Raises:
-            KernelStartError: The namespace could not be built.
-        """
+    async def _setup(self) -> None:
+        """Builds the namespace from the options."""
+        tree, live = self._there()
         self._gateway.register("kernel.setup", Nothing, self._setup_reply, recorded=False)
-        reply = await self._request("setup", timeout=self.options.start_seconds)
+        reply = await tree.request(live, "setup", seconds=self.options.start_seconds)
         if reply.get("status") != "ok":
             raise KernelStartError(f"the namespace could not be built: {reply.get('error')}")
-        self.notes += [str(n)[:300] for n in list(reply.get("notes") or [])[:30]]
+        self.notes += [str(note)[:300] for note in list(reply.get("notes") or [])[:30]]
         if self.options.transactional:
-            await self._keep(BEFORE)
+            self._unkept = await self._keep(self._before)
 
     def _setup_reply(self, _params: Nothing) -> WithFiles:
         manifest = self.options.manifest
@@ -240,42 +150,47 @@ class Kernel:
         if self._closed:
             return
         self._closed = True
-        if self._pending is not None:
-            self._pending.cancel()
-            await asyncio.gather(self._pending, return_exceptions=True)
-        await self._end_process()
+        for task in (self._pending, self._keeping):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await self._end()
         self._context.term()
-        if self._own_scratch is not None:
-            shutil.rmtree(self._own_scratch, ignore_errors=True)
+        if self._root is not None and self.options.scratch is None:
+            await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
 
-    async def _end_process(self) -> None:
-        if self._snap_task is not None:
-            self._snap_task.cancel()
-            self._snap_task = None
-        if self._channel is not None:
-            self._channel.close()
-            self._channel = None
-        if self._server is not None:
-            await self._server.aclose()
-            self._server = None
-        if self._process is not None:
-            process, self._process = self._process, None
-            await process.aclose()
-            shutil.rmtree(process.layout.scratch, ignore_errors=True)
+    async def _end(self) -> None:
+        tree, live = self._tree, self._live
+        self._tree = self._live = None
+        if live is not None:
+            live.channel.close()
+        if tree is not None:
+            if tree.users > 1 and live is not None:
+                await tree.kill(live)
+            await tree.aclose()
 
-    # -- cells ---------------------------------------------------------------------------------
+    def _there(self) -> tuple[Tree, Live]:
+        if self._closed or self._tree is None or self._live is None:
+            raise KernelError("the kernel is closed")
+        return self._tree, self._live
+
+    @property
+    def _before(self) -> str:
+        """Name of the snapshot that transactional cells go back to."""
+        return f"{id(self)}:before"
+
     @property
     def alive(self) -> bool:
         """Whether the kernel's process is running."""
-        process = self._process
-        return process is not None and not process.life.exited(self._gen).done()
+        return self._live is not None and self._live.alive
 
     @property
     def pid(self) -> int | None:
-        """Process id of the first process of the tree, as the host sees it."""
-        return self._process.launched.pid if self._process else None
+        """Process id of the first process of its tree, as the host sees it."""
+        return self._tree.launched.pid if self._tree else None
 
-    async def execute(self, code: str, timeout: float = 60.0) -> CellResult:
+    # -- cells ---------------------------------------------------------------------------------
+    async def execute(self, code: str, timeout: float = 60.0) -> CellResult:  # noqa: ASYNC109
         """Runs a cell.
 
         Args:
@@ -283,264 +198,180 @@ class Kernel:
             timeout: Seconds until it is ended.
 
         Returns:
-            What it did. Never raises for what the cell does: status "error" when it raised,
-            "timeout" at the deadline, "died" when the process ended. After the last two a fresh
-            kernel (or the state before the cell, if transactional) is there, or on its way; `lost`
-            says what of the state is gone.
+            What it did, whatever it did: status "error" when it raised, "timeout" at the deadline,
+            "died" when the process ended. After the last two a fresh kernel (or the state before
+            the cell, if transactional) is there or on its way; `lost` says what is gone.
 
         Raises:
             KernelStartError: The fresh kernel that an earlier cell made necessary did not start.
             KernelError: The kernel is closed.
         """
         async with self._lock:
-            await self._settled()
-            channel, process = self._channel, self._process
-            if self._closed or channel is None or process is None:
-                raise KernelError("the kernel is closed")
+            await self._settle()
+            tree, live = self._there()
             self._executing, self._interrupted = True, False
             try:
-                return await self._run_cell(channel, process, code, timeout)
+                return await self._run(tree, live, code, timeout)
             finally:
                 self._executing = False
 
-    async def _run_cell(
-        self, channel: Channel, process: _Process, code: str, timeout: float
-    ) -> CellResult:
+    async def _run(self, tree: Tree, live: Live, code: str, seconds: float) -> CellResult:
         began = time.monotonic()
         collector = Collector(self.options.max_output, self.options.max_images)
-        content = {
-            "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": False,
-            "stop_on_error": False,
-        }
-        request = channel.send("execute_request", content)
-        exited = process.life.exited(self._gen)
-        cell = asyncio.ensure_future(self._follow(channel, request, collector))
+        cell: asyncio.Future[str] = asyncio.ensure_future(live.channel.cell(code, collector))
+        both: set[asyncio.Future[Any]] = {cell, live.exited}
+        late = False
         try:
-            await asyncio.wait({cell, exited}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if not cell.done() and not exited.done():
-                await self._interrupt(process)
-                await asyncio.wait(
-                    {cell, exited},
-                    timeout=self.options.grace,
-                    return_when=asyncio.FIRST_COMPLETED,
+            await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if not cell.done() and live.alive:
+                late = True
+                await tree.signal(live, signal.SIGINT)
+                grace = self.options.grace
+                await asyncio.wait(both, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
+            if cell.done():
+                status = cell.result()
+                collector.raw(*await tree.raw_output())
+                ok = status == "ok" and not late
+                lost = await self._after(code, ok=ok, late=late)
+                result = collector.finish(
+                    "ok" if ok else "timeout" if late else "error",
+                    seconds=time.monotonic() - began,
+                    lost=lost,
                 )
-                if not cell.done() and not exited.done():
-                    return await self._hung(process, collector, timeout, began)
-                if cell.done():
-                    return await self._late(process, collector, timeout, began)
-            if cell.done() and not cell.cancelled() and cell.exception() is None:
-                return await self._ended(process, collector, cell.result(), code, began)
-            return await self._died(process, collector, began)
+                return _timed_out(result, seconds) if late else result
+            if late and live.alive:
+                return await self._hung(tree, live, collector, seconds, began)
+            return await self._died(live, collector, began, late=late, seconds=seconds)
         finally:
-            cell.cancel()
-            await asyncio.gather(cell, return_exceptions=True)
+            if not cell.done():
+                cell.cancel()
+                await asyncio.gather(cell, return_exceptions=True)
 
-    async def _follow(self, channel: Channel, request: str, collector: Collector) -> str:
-        """Reads until the reply and the idle status have come; returns the reply's status."""
-        reply = asyncio.ensure_future(self._reply(channel, request))
-        idle = asyncio.ensure_future(self._outputs(channel, request, collector))
-        try:
-            content = await reply
-            # the idle status follows at once; a kernel that lost it is not waited for
-            await asyncio.wait({idle}, timeout=2.0)
-            if not idle.done():
-                collector.notes.append("the end of the output is missing")
-            else:
-                idle.result()
-            return str(content.get("status"))
-        finally:
-            for task in (reply, idle):
-                task.cancel()
-            await asyncio.gather(reply, idle, return_exceptions=True)
-
-    async def _reply(self, channel: Channel, request: str) -> dict[str, Any]:
-        while True:
-            message = await channel.receive(channel.shell)
-            if message is not None and message["parent_header"].get("msg_id") == request:
-                return dict(message["content"])
-
-    async def _outputs(self, channel: Channel, request: str, collector: Collector) -> None:
-        while True:
-            message = await channel.receive(channel.iopub)
-            if message is None or message["parent_header"].get("msg_id") != request:
-                continue
-            kind, content = message["header"]["msg_type"], message["content"]
-            if kind == "status":
-                if content.get("execution_state") == "idle":
-                    return
-            else:
-                collector.add(kind, content)
-
-    async def _ended(
-        self, process: _Process, collector: Collector, status: str, code: str, began: float
-    ) -> CellResult:
-        await self._flush_raw(process, collector)
-        ok = status == "ok"
-        lost = ""
+    async def _after(self, code: str, *, ok: bool, late: bool) -> str:
+        """Books a cell whose process lives; returns what is lost."""
         if ok:
             self.cells.append(code)
-        elif self._interrupted:
-            lost = "the cell was interrupted; what it did before that stays"
+            if self.options.transactional:
+                self._keeping = asyncio.ensure_future(self._keep_before())
+            return ""
         if self.options.transactional:
-            lost = await self._after_transaction(ok) or lost
-        elif not ok and not lost:
-            self.cells.append(code)  # what it did before it raised is part of the state
-        return collector.finish(
-            "ok" if ok else "error", seconds=time.monotonic() - began, lost=lost
-        )
-
-    async def _late(
-        self, process: _Process, collector: Collector, timeout: float, began: float
-    ) -> CellResult:
-        """The cell ended when it was interrupted at its deadline."""
-        await self._flush_raw(process, collector)
-        lost = "the cell was interrupted; what it did before that stays, nothing else is lost"
-        if self.options.transactional:
-            lost = await self._after_transaction(False) or lost
-        result = collector.finish("timeout", seconds=time.monotonic() - began, lost=lost)
-        return _with_error(result, _timeout_error(timeout, result.error))
+            return await self._back("the cell was undone")
+        if late or self._interrupted:
+            self.cells.append(code)
+            return "the cell was interrupted; what it did until then stays"
+        self.cells.append(code)  # what it did before it raised is part of the state
+        return ""
 
     async def _hung(
-        self, process: _Process, collector: Collector, timeout: float, began: float
+        self, tree: Tree, live: Live, collector: Collector, seconds: float, began: float
     ) -> CellResult:
-        """The cell does not end when it is interrupted: its process has to go."""
-        for op in ({"op": "signal", "signal": int(signal.SIGTERM)}, {"op": "kill"}):
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await process.life.order(**op, gen=self._gen, timeout=0.3)
-            wait = 0.1 if op["op"] == "signal" else 0.4
-            exited = process.life.exited(self._gen)
-            await asyncio.wait({exited}, timeout=wait)
-            if exited.done():
-                break
-        lost = await self._recover("the cell had to be killed")
+        """The cell does not heed the interrupt: its process has to go."""
+        await tree.signal(live, signal.SIGTERM)
+        await asyncio.wait({live.exited}, timeout=0.1)
+        if live.alive and not await tree.kill(live, seconds=0.4):
+            tree.launched.kill()
+        lost = await self._back("the cell did not stop and was killed", dead=True)
         result = collector.finish("timeout", seconds=time.monotonic() - began, lost=lost)
-        return _with_error(result, _timeout_error(timeout, None))
+        return _timed_out(result, seconds)
 
-    async def _died(self, process: _Process, collector: Collector, began: float) -> CellResult:
-        ending = process.life.exited(self._gen).result() if self._exit_known(process) else None
-        ending = ending or Exit(-9, {}, {})
-        collector.raw("stdout", ending.out)
-        collector.raw("stderr", ending.err)
+    async def _died(
+        self, live: Live, collector: Collector, began: float, *, late: bool, seconds: float
+    ) -> CellResult:
+        ending = live.exited.result()
+        collector.raw(ending.out, ending.err)
         death = describe_exit(ending)
-        lost = await self._recover("the kernel's process ended")
-        result = collector.finish("died", seconds=time.monotonic() - began, lost=lost)
-        said = str(ending.err.get("tail") or ending.err.get("head") or "").strip()
-        return _with_error(
-            result, CellError("KernelDied", str(death), traceback=said[-2000:], line=None)
+        lost = await self._back("the kernel's process ended", dead=True)
+        took = time.monotonic() - began
+        if late:
+            return _timed_out(collector.finish("timeout", seconds=took, lost=lost), seconds)
+        said = f"{ending.err.get('head', '')}{ending.err.get('tail', '')}".strip()
+        error = CellError("KernelDied", str(death), traceback=said[-2000:])
+        return replace(collector.finish("died", seconds=took, lost=lost), error=error)
+
+    # -- going back ----------------------------------------------------------------------------
+    async def _back(self, why: str, *, dead: bool = False) -> str:
+        """To the state before the cell, or as near to it as can be had; says which."""
+        tree, live = self._tree, self._live
+        count = len(self.cells)
+        plural = "s" * (count != 1)
+        if not self.options.transactional:
+            self.cells = []
+            self._pending = asyncio.ensure_future(self._fresh([]))
+            if not count:
+                return f"{why}; nothing else was in it, a fresh kernel is there"
+            return (
+                f"{why}; a fresh kernel is there, and every variable of the {count} earlier "
+                f"cell{plural} is gone"
+            )
+        if tree is not None and live is not None and self._before in tree.snapshots:
+            if not dead:
+                await tree.kill(live)
+            if await self._wake(self._before):
+                return f"{why}; state unchanged since cell {count}"
+        cells, self.cells = self.cells, []
+        self._pending = asyncio.ensure_future(self._fresh(cells))
+        reason = f" ({self._unkept})" if self._unkept else ""
+        if not count:
+            return f"{why}; state unchanged: nothing ran before it"
+        return (
+            f"{why}; no snapshot was kept{reason}: the {count} earlier cell{plural} "
+            f"{'are' if count != 1 else 'is'} run again in a fresh kernel before the next"
         )
 
-    def _exit_known(self, process: _Process) -> bool:
-        return process.life.exited(self._gen).done()
+    async def _wake(self, name: str) -> bool:
+        tree, live = self._tree, self._live
+        woken = await tree.wake(name) if tree is not None else None
+        if woken is None:
+            return False
+        if live is not None:
+            live.channel.close()
+        self._live = woken
+        return True
 
-    async def _flush_raw(self, process: _Process, collector: Collector) -> None:
-        """Takes what was written past Python since the last cell."""
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            report = await process.life.order("flush", timeout=1.0)
-            collector.raw("stdout", report.get("out"))
-            collector.raw("stderr", report.get("err"))
+    async def _fresh(self, cells: list[str]) -> None:
+        """A fresh kernel in which these cells were run."""
+        await self._end()
+        await self._begin()
+        await self._setup()
+        until = time.monotonic() + RERUN_SECONDS
+        for code in cells:
+            tree, live = self._there()
+            left = max(0.1, until - time.monotonic())
+            await tree.race(live, live.channel.cell(code, Collector()), left)
+            self.cells.append(code)
+        if cells and self.options.transactional:
+            await self._keep_before()
 
-    # -- interrupts ----------------------------------------------------------------------------
+    async def _keep_before(self) -> None:
+        with contextlib.suppress(KernelDied):  # the next cell will meet the dead kernel
+            self._unkept = await self._keep(self._before)
+            if self._unkept and self._tree is not None:
+                await self._tree.drop(self._before)  # it is older than the last good cell
+
+    async def _keep(self, name: str) -> str:
+        tree, live = self._there()
+        return await tree.keep(live, name, most=self.options.max_snapshots)
+
+    async def _settle(self) -> None:
+        """Waits for a fresh kernel that is on its way and a snapshot being taken."""
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            await pending
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            await asyncio.gather(keeping, return_exceptions=True)
+        if self._live is not None and not self._live.alive and not self._closed:
+            # it died between two cells: a thread that a cell left, or somebody killed it
+            self.notes.append(await self._back("the kernel died between two cells", dead=True))
+            pending, self._pending = self._pending, None
+            if pending is not None:
+                await pending
+
     async def interrupt(self) -> None:
         """Interrupts the running cell (KeyboardInterrupt in it); nothing happens without one."""
-        if self._executing and self._process is not None:
+        if self._executing and self._tree is not None and self._live is not None:
             self._interrupted = True
-            await self._interrupt(self._process)
-
-    async def _interrupt(self, process: _Process) -> None:
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await process.life.order("signal", signal=int(signal.SIGINT), gen=self._gen, timeout=1)
-
-    # -- recovery ------------------------------------------------------------------------------
-    async def _recover(self, why: str) -> str:
-        """After the process is gone: back to a snapshot at once, or a fresh kernel on its way."""
-        if self.options.transactional and await self._wake(BEFORE):
-            return f"{why}; state unchanged since cell {len(self.cells)}"
-        count = len(self.cells)
-        cells, self.cells = self.cells, []
-        rerun = self.options.transactional and bool(cells)
-        self._pending = asyncio.ensure_future(self._fresh(cells if rerun else []))
-        if rerun:
-            return (
-                f"{why}; the {count} earlier cells are run again in a fresh kernel before the next"
-            )
-        if not count:
-            return f"{why}; a fresh kernel is ready, nothing else was in it"
-        return (
-            f"{why}; a fresh kernel is ready and every variable of the {count} earlier "
-            f"cell{'s' * (count != 1)} is gone"
-        )
-
-    async def _fresh(self, rerun: list[str]) -> None:
-        await self._end_process()
-        await self._begin()
-        await self.setup()
-        for code in rerun:
-            await self._silently(code)
-        if self.options.transactional:
-            await self._keep(BEFORE)
-
-    async def _silently(self, code: str) -> None:
-        channel, process = self._channel, self._process
-        if channel is None or process is None:
-            return
-        request = channel.send(
-            "execute_request", {"code": code, "silent": False, "store_history": True}
-        )
-        await self._race(self._follow(channel, request, Collector()), process, 600.0)
-        self.cells.append(code)
-
-    async def _settled(self) -> None:
-        """Waits for a fresh kernel that is on its way and for a snapshot being taken."""
-        if self._pending is not None:
-            pending, self._pending = self._pending, None
-            await pending
-        if self._snap_task is not None:
-            task, self._snap_task = self._snap_task, None
-            await asyncio.gather(task, return_exceptions=True)
-        process = self._process
-        if not self._closed and process is not None and self._exit_known(process):
-            # it died between two cells: a thread of an earlier cell, or somebody killed it
-            if not (self.options.transactional and await self._wake(BEFORE)):
-                await self._fresh(self.cells if self.options.transactional else [])
-
-    async def _race(self, work: Awaitable[Any], process: _Process, timeout: float) -> Any:
-        """Awaits something, but no longer than the process lives.
-
-        Raises:
-            KernelDied: The process ended.
-            TimeoutError: It took too long.
-        """
-        task = asyncio.ensure_future(work)
-        exited = process.life.exited(self._gen)
-        try:
-            await asyncio.wait({task, exited}, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            if exited.done():
-                raise describe_exit(exited.result())
-            raise TimeoutError
-        finally:
-            if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
-
-    async def _request(self, op: str, *, timeout: float = 10.0, **what: Any) -> dict[str, Any]:
-        """One request that is no cell.
-
-        Raises:
-            KernelDied: The process ended.
-            TimeoutError: No answer.
-        """
-        channel, process = self._channel, self._process
-        if channel is None or process is None:
-            raise KernelError("the kernel is closed")
-        request = channel.send("spatialclaw_request", {"op": op, **what})
-        content: dict[str, Any] = await self._race(self._reply(channel, request), process, timeout)
-        return content
+            await self._tree.signal(self._live, signal.SIGINT)
 
     # -- variables -----------------------------------------------------------------------------
     async def read(self, name: str) -> Value:
@@ -554,19 +385,19 @@ class Kernel:
             KernelDied: The process ended.
         """
         async with self._lock:
-            await self._settled()
-            reply = await self._request("read", name=name)
+            await self._settle()
+            tree, live = self._there()
+            reply = await tree.request(live, "read", name=name)
         if reply.get("status") == "missing":
             raise KeyError(name)
         if reply.get("status") != "ok":
             raise KernelError(f"{name} cannot be read: {str(reply.get('error'))[:300]}")
-        exact = reply.get("exact") is True
         value = Value(
             type=str(reply.get("type", ""))[:100],
             summary=str(reply.get("summary", ""))[:400],
-            exact=exact,
+            exact=reply.get("exact") is True,
         )
-        if exact:
+        if value["exact"]:
             value["value"] = reply.get("value")
         return value
 
@@ -574,160 +405,88 @@ class Kernel:
     async def snapshot(self, name: str) -> str:
         """Keeps the whole state under a name; any Python object, in milliseconds.
 
+        Files in the working folder are not part of it.
+
         Returns:
             "" when a sleeping copy keeps it; else why there is none (threads left running, no
             process to be had): `restore` then runs the cells again.
         """
         async with self._lock:
-            await self._settled()
-            self._runs[name] = len(self.cells)
-            self._histories()[name] = list(self.cells)
-            return await self._keep(name)
-
-    def _histories(self) -> dict[str, list[str]]:
-        if not hasattr(self, "_history"):
-            self._history: dict[str, list[str]] = {}
-        return self._history
-
-    async def _keep(self, name: str) -> str:
-        process = self._process
-        if process is None:
-            raise KernelError("the kernel is closed")
-        done = process.life.snapped(name)
-        if done.done():
-            process.life.forget(name)
-            done = process.life.snapped(name)
-        reply = await self._request("snapshot", name=name)
-        if reply.get("status") != "ok":
-            return str(reply.get("error"))
-        why: str = await self._race(_wait(done), process, 10.0)
-        if not why:
-            if name in process.snapshots:
-                process.snapshots.remove(name)
-            process.snapshots.append(name)
-            await self._trim(process)
-        return why
-
-    async def _trim(self, process: _Process) -> None:
-        while len(process.snapshots) > max(1, self.options.max_snapshots):
-            oldest = next((n for n in process.snapshots if n != BEFORE), None)
-            if oldest is None:
-                return
-            process.snapshots.remove(oldest)
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                await process.life.order("drop", name=oldest)
-
-    def _snapshot_gone(self, name: str) -> None:
-        process = self._process
-        if process is not None and name in process.snapshots:
-            process.snapshots.remove(name)
+            await self._settle()
+            self._histories[name] = list(self.cells)
+            return await self._keep(self._own(name))
 
     async def restore(self, name: str) -> str:
         """Goes back to a snapshot, which stays.
 
         Returns:
-            "" when the sleeping copy was woken; else how the state was had instead: "ran 3 cells
-            again".
+            "" when the sleeping copy was woken; else how the state was had: "ran 3 cells again".
 
         Raises:
-            KeyError: No snapshot of that name was ever taken.
+            KeyError: No snapshot of that name was taken.
             KernelStartError: Neither the copy nor a fresh kernel could be had.
         """
         async with self._lock:
-            await self._settled()
-            histories = self._histories()
-            if name not in histories:
-                raise KeyError(name)
-            cells = list(histories[name])
-            process = self._process
-            if process is not None and name in process.snapshots:
-                await self._kill_live(process)
-                if await self._wake(name):
+            await self._settle()
+            cells = list(self._histories[name])
+            tree, live = self._there()
+            if self._own(name) in tree.snapshots:
+                await tree.kill(live)
+                if await self._wake(self._own(name)):
                     self.cells = cells
                     if self.options.transactional:
-                        await self._keep(BEFORE)
+                        self._keeping = asyncio.ensure_future(self._keep_before())
                     return ""
             self.cells = []
             await self._fresh(cells)
             return f"ran {len(cells)} cell{'s' * (len(cells) != 1)} again"
 
-    async def _kill_live(self, process: _Process) -> None:
-        exited = process.life.exited(self._gen)
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await process.life.order("kill", gen=self._gen)
-            await asyncio.wait({exited}, timeout=2.0)
+    async def branch(self, name: str | None = None) -> Kernel:
+        """Another kernel that starts from a snapshot, or from the present state.
 
-    async def _wake(self, name: str) -> bool:
-        """Makes the sleeping copy the kernel; False when that fails."""
-        process = self._process
-        if process is None or name not in process.snapshots or process.life.lost.is_set():
-            return False
-        process.gens += 1
-        gen = process.gens
-        info = connection_info(str(process.layout.ipc / f"k{gen}"), process.key)
-        ready, exited = process.life.ready(gen), process.life.exited(gen)
-        try:
-            answer = await process.life.order(
-                "wake", name=name, gen=gen, connection=info, keep=True
-            )
-            if not answer.get("ok"):
-                return False
-            await asyncio.wait({ready, exited}, timeout=5.0, return_when=asyncio.FIRST_COMPLETED)
-            if not ready.done():
-                return False
-            channel = Channel(self._context, info)
+        Both live on independently; they share the gateway, its quotas and the working folder.
+
+        Raises:
+            KeyError: No snapshot of that name was taken.
+            KernelStartError: Neither the copy nor a fresh kernel could be had.
+        """
+        async with self._lock:
+            await self._settle()
+            tree, _live = self._there()
+            cells = list(self.cells if name is None else self._histories[name])
+            key = self._own(name if name is not None else "branch")
+            if name is None:
+                await self._keep(key)
+            other = Kernel(replace(self.options, scratch=None))
+            other._gateway = self._gateway
+            woken = await tree.wake(key)
+            if name is None:
+                await tree.drop(key)
             try:
-                await self._race_gen(channel.welcome(), exited)
+                if woken is None:
+                    await other._fresh(cells)
+                    return other
+                tree.users += 1
+                other._tree, other._live, other.cells = tree, woken, cells
+                if other.options.transactional:
+                    await other._keep_before()
             except BaseException:
-                channel.close()
+                await other.aclose()
                 raise
-        except (ConnectionError, TimeoutError, KernelDied):
-            return False
-        if self._channel is not None:
-            self._channel.close()
-        self._channel, self._gen = channel, gen
-        return True
+            return other
 
-    async def _race_gen(self, work: Awaitable[Any], exited: asyncio.Future[Exit]) -> None:
-        task = asyncio.ensure_future(work)
-        try:
-            await asyncio.wait({task, exited}, timeout=5.0, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise TimeoutError
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-    async def _after_transaction(self, ok: bool) -> str:
-        """Keeps the state after a good cell; goes back after a bad one."""
-        process = self._process
-        if process is None:
-            return ""
-        if ok:
-            self._snap_task = asyncio.ensure_future(self._keep(BEFORE))
-            return ""
-        if BEFORE in process.snapshots:
-            await self._kill_live(process)
-            if await self._wake(BEFORE):
-                return f"state unchanged since cell {len(self.cells)}"
-        return "what the cell did before it failed stays: there was no snapshot to go back to"
+    def _own(self, name: str) -> str:
+        return f"{id(self)}:user:{name}"
 
 
-async def _wait(future: asyncio.Future[str]) -> str:
-    return await future
-
-
-def _timeout_error(timeout: float, inner: CellError | None) -> CellError:
-    where = f" (line {inner.line})" if inner is not None and inner.line else ""
-    return CellError(
+def _timed_out(result: CellResult, seconds: float) -> CellResult:
+    inner = result.error
+    line = inner.line if inner is not None else None
+    where = f" (in line {line})" if line else ""
+    error = CellError(
         "Timeout",
-        f"the cell was ended after {timeout:g} s{where}",
-        traceback=inner.traceback if inner is not None else "",
-        line=inner.line if inner is not None else None,
+        f"the cell was ended after {seconds:g} s{where}",
+        traceback=inner.traceback if inner is not None and line else "",
+        line=line,
     )
-
-
-def _with_error(result: CellResult, error: CellError) -> CellResult:
-    from dataclasses import replace
-
     return replace(result, error=error)

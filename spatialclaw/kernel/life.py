@@ -1,4 +1,4 @@
-"""The host's end of the life line: what happens to a kernel's processes, and orders to its guard."""
+"""The host's end of the life line: what becomes of a kernel's processes, orders to its guard."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class LifeLine:
         """Makes room for a newer snapshot of the same name."""
         self._snaps.pop(name, None)
 
-    async def order(self, op: str, *, timeout: float = 5.0, **what: Any) -> dict[str, Any]:
+    async def order(self, op: str, *, seconds: float = 5.0, **what: Any) -> dict[str, Any]:
         """Orders something and waits until it is done.
 
         Raises:
@@ -109,7 +109,7 @@ class LifeLine:
         try:
             line = json.dumps({"op": op, "n": number, **what}).encode() + b"\n"
             await loop.sock_sendall(self._sock, line)
-            return await asyncio.wait_for(answer, timeout)
+            return await asyncio.wait_for(answer, seconds)
         except OSError as error:
             if isinstance(error, TimeoutError):
                 raise

@@ -134,16 +134,20 @@ class KernelPool:
 
 
 def _same_start(ours: KernelOptions, theirs: KernelOptions) -> bool:
-    about = {
-        "manifest": None,
-        "question": "",
-        "choices": None,
-        "gateway": None,
-        "transactional": False,
-        "grace": 0.0,
-        "max_output": 0,
-        "max_images": 0,
-        "max_snapshots": 0,
-        "start_seconds": 0.0,
-    }
-    return replace(ours, **about) == replace(theirs, **about)
+    def process(options: KernelOptions) -> KernelOptions:
+        start = KernelOptions()
+        return replace(
+            options,
+            manifest=None,
+            question="",
+            choices=None,
+            gateway=None,
+            transactional=False,
+            grace=start.grace,
+            max_output=start.max_output,
+            max_images=start.max_images,
+            max_snapshots=start.max_snapshots,
+            start_seconds=start.start_seconds,
+        )
+
+    return process(ours) == process(theirs)
