@@ -51,7 +51,8 @@ def people(frame: Any, *, accept: float = ACCEPT, quick: bool = False) -> Masks:
     """Standing and walking people, wholly visible, by the HOG detector of Dalal and Triggs.
 
     The picture and its mirror image are searched at two sizes; a person is what the looks agree on.
-    Where the frame has depth, boxes that are not 1.0 to 2.2 m tall are dropped. It misses people who sit, are cut off, are seen from far above, or stand close together.
+    Where the frame has depth, boxes that are not 1.0 to 2.2 m tall are dropped. It misses people
+    who sit, are cut off, are seen from far above, or stand close together.
 
     Args:
         frame: A frame.

@@ -54,7 +54,7 @@ IRREGULAR = {
     "feet": "foot",
 }
 FILLERS = frozenset(
-    [
+    {
         "a",
         "an",
         "the",
@@ -75,7 +75,7 @@ FILLERS = frozenset(
         "my",
         "your",
         "its",
-    ]
+    }
 )
 
 
