@@ -1,4 +1,4 @@
-"""Writes docs/reference from the program itself: `python docs/generate.py`; `--check` only compares."""
+"""Writes docs/reference from the program: `python docs/generate.py`; `--check` compares."""
 
 from __future__ import annotations
 

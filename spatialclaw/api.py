@@ -166,15 +166,22 @@ class Session:
 
     def read(self, name: str) -> Any:
         """A variable's value: plain JSON values as they are, anything else as its summary."""
-        return self._call(self._open_parts().kernel.read(name))
+        value = self._call(self._open_parts().kernel.read(name))
+        return value["value"] if value.get("exact") else value["summary"]
 
     def snapshot(self, name: str) -> str:
         """Keeps the kernel's whole state under a name; says how."""
-        return self._call(self._open_parts().kernel.snapshot(name))
+        parts = self._open_parts()
+        said = self._call(parts.kernel.snapshot(name))
+        parts.record.event("snapshot", action="keep", name=name, text=said)
+        return said
 
     def restore(self, name: str) -> str:
         """Goes back to a kept state; says how."""
-        return self._call(self._open_parts().kernel.restore(name))
+        parts = self._open_parts()
+        said = self._call(parts.kernel.restore(name))
+        parts.record.event("snapshot", action="restore", name=name, text=said)
+        return said
 
     def close(self) -> None:
         """Ends the kernel."""

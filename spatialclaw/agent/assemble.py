@@ -186,7 +186,10 @@ def _facts(
         "answer_type": task.answer_type,
         "unit": task.unit,
         "id": task.id,
-        "media": media.inputs if media is not None else [],
+        "media": [
+            {**item, "absolute": str(Path(item["path"]).absolute())}
+            for item in (media.inputs if media is not None else ())
+        ],
         "frames": [
             {"name": s.name, "kind": s.kind, "count": len(s), "info": s.info}
             for s in (media.sequences if media is not None else ())

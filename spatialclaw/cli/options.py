@@ -37,7 +37,7 @@ _NOT_FLAGS = frozenset({"api_key"})
 
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the shared options to a command, which gets them resolved as `resolved`."""
-    own = [p for p in signature(command).parameters.values() if p.name != "resolved"]
+    own = [p for p in signature(command, eval_str=True).parameters.values() if p.name != "resolved"]
     names = [name for name in Settings.model_fields if name not in _NOT_FLAGS]
     shared = [_parameter(name) for name in names]
     config = Parameter(
@@ -58,7 +58,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(resolved=resolved, **arguments)
 
     keyword = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in own]
-    wrapper.__signature__ = signature(command).replace(  # type: ignore[attr-defined]
+    wrapper.__signature__ = signature(command, eval_str=True).replace(  # type: ignore[attr-defined]
         parameters=[*keyword, *shared, config]
     )
     annotations = {p.name: p.annotation for p in [*keyword, *shared, config]}
@@ -68,7 +68,7 @@ def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def _parameter(name: str) -> Parameter:
     field = Settings.model_fields[name]
-    default = "" if field.default is None else f" [default: {field.default}]"
+    default = "" if field.default is None else f" (default: {field.default})"
     choices = getattr(field.annotation, "__args__", ())
     literal = [c for c in choices if isinstance(c, str)]
     text = f"{field.description}{': ' + ', '.join(literal) if literal else ''}{default}"
