@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spatialclaw.agent.answers import CheckedAnswer, check_submission, describe_form
@@ -16,7 +16,7 @@ from spatialclaw.agent.parser import ParsedReply, parse_reply, strip_thoughts
 from spatialclaw.agent.pictures import frame_pictures
 from spatialclaw.agent.prompts import Prompts
 from spatialclaw.agent.question import infer_form
-from spatialclaw.agent.record import NoRecord, Record, picture_records
+from spatialclaw.agent.record import NoRecord, Record, picture_records, record_cell
 from spatialclaw.agent.scoring import score_answer
 from spatialclaw.agent.sync import LoopThread
 from spatialclaw.agent.types import Answer, Observation, ObservationKind, Task
@@ -398,21 +398,7 @@ class Environment:
         return self._observe(Observation("done", text, done=True, cell=cell))
 
     def _record_cell(self, code: str, result: CellResult) -> int:
-        number = self.record.cell(code)
-        outcome = {
-            key: value
-            for key, value in asdict(replace(result, images=[], displays=[])).items()
-            if key not in ("images", "displays")
-        }
-        self.record.event(
-            "cell",
-            number=number,
-            step=self.budget.steps + 1,
-            code=code,
-            result=outcome,
-            images=picture_records(self.record, result.images),
-        )
-        return number
+        return record_cell(self.record, code, result, step=self.budget.steps + 1)
 
     def _repeated(self, code: str, result: CellResult, number: int) -> int | None:
         if result.ok:

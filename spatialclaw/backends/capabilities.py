@@ -8,12 +8,15 @@ import hashlib
 import json
 import os
 import re
+import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 __all__ = ["Capabilities", "CapabilityStore", "Lesson", "learn"]
 
+KEPT_SECONDS = 14 * 86400.0
+LOCAL_SECONDS = 86400.0
 PixelConvention = Literal["pixels", "resized", "0-1000", "0-1"]
 
 
@@ -88,7 +91,12 @@ class CapabilityStore:
         if self._folder is None:
             return Capabilities()
         try:
-            record = json.loads((self._folder / f"{key}.json").read_text(encoding="utf-8"))
+            path = self._folder / f"{key}.json"
+            record = json.loads(path.read_text(encoding="utf-8"))
+            # A server of one's own is started anew with other limits sooner than a public one.
+            local = re.match(r"https?://(?:127\.|localhost|\[::1\])", str(record.get("base_url")))
+            if time.time() - path.stat().st_mtime > (LOCAL_SECONDS if local else KEPT_SECONDS):
+                return Capabilities()
             names = Capabilities.__dataclass_fields__
             return Capabilities(**{name: record[name] for name in names if name in record})
         except (OSError, ValueError, TypeError):
@@ -170,7 +178,7 @@ _BLIND = re.compile(
     r"image (?:input|url)|image input is not supported|image_url is only supported|only supports? "
     r"text|is not multimodal|mmproj|vision is not (?:enabled|supported)|unsupported content type.{0,"
     r"20}image|(?:content|type)\W+image_url\W+(?:is not|not) (?:supported|allowed)|invalid content "
-    r"type.{0,20}image_url|model does not support images|unknown variant `?image_url"
+    r"type.{0,20}image_url|found that support image|model does not support images|unknown variant `?image_url"
 )
 
 

@@ -66,7 +66,7 @@ async def resolve(
         settings: The settings.
         sources: Where each setting comes from, to say so.
         ports: Local ports to ask.
-        cache: Folder in which what is learnt of endpoints is kept; None keeps it in memory.
+        cache: Folder in which what is learnt of endpoints is kept; by default in the user's cache.
 
     Raises:
         ConfigError: Unknown backend.
@@ -154,7 +154,15 @@ def _openai(settings: Settings, cache: Path | None) -> Backend:
             hint="Set price_input and price_output (US dollars a million tokens), "
             "or cap tokens with max_tokens.",
         )
-    return OpenAIBackend(OpenAIChat(openai_options(settings), store=CapabilityStore(cache)))
+    store = CapabilityStore(cache or default_cache())
+    return OpenAIBackend(OpenAIChat(openai_options(settings), store=store))
+
+
+def default_cache() -> Path:
+    """Where what is learnt of endpoints is kept."""
+    from platformdirs import user_cache_path
+
+    return user_cache_path("spatialclaw") / "endpoints"
 
 
 def _chat_beside(settings: Settings, cache: Path | None) -> Any:
