@@ -16,7 +16,7 @@ import typer
 from spatialclaw._version import __version__
 from spatialclaw.errors import SpatialclawError
 
-__all__ = ["app", "complain", "load_commands", "main"]
+__all__ = ["app", "complain", "load_commands", "main", "run_program"]
 
 # Some releases of typer carry their own copy of click: take the classes from typer itself.
 _CLICK = {kind.__name__: kind for kind in typer.BadParameter.__mro__}
@@ -57,10 +57,11 @@ def load_commands() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the program and ends the process with its exit status."""
     load_commands()
-    sys.exit(_run(sys.argv[1:] if arguments is None else arguments))
+    sys.exit(run_program(sys.argv[1:] if arguments is None else arguments))
 
 
-def _run(arguments: list[str]) -> int:
+def run_program(arguments: list[str]) -> int:
+    """Runs the program and gives its exit status."""
     try:
         status = app(args=arguments, standalone_mode=False)
     except SpatialclawError as error:

@@ -1,0 +1,5 @@
+"""`python -m spatialclaw` is the program `spatialclaw`."""
+
+from spatialclaw.cli import main
+
+main()
