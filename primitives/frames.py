@@ -125,6 +125,17 @@ class Frame:
         size = int(np.prod(shape)) * dtype.itemsize
         return self._blob[offset : offset + size].view(dtype).reshape(shape)
 
+    def replaced(self, **fields: Any) -> Frame:
+        """The same picture with other knowledge about it, such as ``pose=`` or ``intrinsics=``.
+
+        Args:
+            **fields: Attributes of `Frame` that come from its record: pose, intrinsics, metric,
+                pose_source, intrinsics_source, focal_sigma, time, name, notes.
+        """
+        made = Frame({**self._record, "position": self.position, **fields}, self._blob)
+        made.siblings = self.siblings
+        return made
+
     def __repr__(self) -> str:
         known = [
             word
