@@ -6,7 +6,7 @@ import asyncio
 import sys
 from typing import TextIO
 
-from spatialclaw.agent.parser import parse_reply
+from spatialclaw.agent.parser import python_parses
 from spatialclaw.agent.types import Observation, Task
 from spatialclaw.backends.base import ChatClient, GiveUp, Policy
 
@@ -113,14 +113,11 @@ class HumanPolicy:
 
 
 def _complete(lines: list[str], *, interactive: bool) -> bool:
-    """Whether a blank line ends the cell: it compiles, and the last line is not inside a block.
+    """Whether a blank line ends the cell: it compiles, and nothing is open.
 
-    In a pipe, a blank line inside of a function must not end the cell, so there only a line that is
-    not indented, after which nothing is open, ends it.
+    In a pipe, a blank line after an indented one may stand inside of a function, so it ends
+    nothing; a person who sees the prompt means the end, as in any Python console.
     """
-    from spatialclaw.agent.parser import python_parses
-
-    code = "\n".join(lines)
-    if not python_parses(code):
+    if not python_parses("\n".join(lines)):
         return False
-    return interactive or not lines[-1].startswith((" ", "\t")) or parse_reply(code).ok
+    return interactive or not lines[-1].startswith((" ", "\t"))

@@ -174,9 +174,7 @@ async def test_a_mistyped_model_is_told_with_the_near_ones() -> None:
 async def test_no_server_is_told_in_seconds() -> None:
     chat = OpenAIChat(OpenAIOptions("http://127.0.0.1:9/v1", model="m"))
     started = time.monotonic()
-    with pytest.raises(
-        BackendUnreachable, match="no connection to http://127.0.0.1:9/v1"
-    ) as raised:
+    with pytest.raises(BackendUnreachable, match="no connection to") as raised:
         await chat.complete(HELLO, purpose="act")
     assert "Is the server running?" in str(raised.value)
     assert time.monotonic() - started < 10
