@@ -334,7 +334,7 @@ def _eight_bit(image: Image.Image, name: str, notes: list[str]) -> Image.Image:
         span = max(float(high - low), 1e-12)
         grey = np.nan_to_num((values - low) * (255.0 / span), nan=0.0, posinf=255.0, neginf=0.0)
         notes.append(f"{name}: floating-point grey from {low:.4g} to {high:.4g} brought to 8 bits")
-        return Image.fromarray(grey.astype(np.uint8))
+        return Image.fromarray(grey.round().astype(np.uint8))
     top = int(values.max(initial=0))
     bits = max(8, top.bit_length())
     notes.append(f"{name}: {bits}-bit grey brought to 8 bits")

@@ -63,6 +63,7 @@ class VideoSource:
         size: (width, height) upright, with square pixels.
         rotation: Degrees counter-clockwise that a decoded frame has to be turned.
         aspect: Width of a stored pixel by its height.
+        counted: Whether the file carries no times, so that frames are counted from the beginning.
         notes: What is unusual about it.
     """
 
@@ -73,6 +74,7 @@ class VideoSource:
     size: tuple[int, int]
     rotation: int = 0
     aspect: float = 1.0
+    counted: bool = False
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -194,11 +196,22 @@ class VideoSource:
         Yields:
             One `VideoFrame` at a time.
         """
-        if not indices:
+        left = sorted(set(indices))
+        if not left:
             return
         with _opened(self.path) as (container, stream):
-            for key, group in self._groups(indices):
-                yield from self._decode_group(container, stream, key, group, max_pixels)
+            while left and not self.counted:
+                key, group = self._group(left)
+                found = False
+                for frame in self._decode_group(container, stream, key, group, max_pixels):
+                    found = True
+                    yield frame
+                if not found and not self._reaches(container, stream, key):
+                    break
+                left = left[len(group) :]
+        if left:
+            # Seeking does not work in this file: from the beginning, once.
+            yield from self._decode_all(left, max_pixels)
 
     def trim(self) -> None:
         """Forgets the frames at the end that cannot be decoded, so that "the last frame" exists.
@@ -222,32 +235,60 @@ class VideoSource:
                 f"decoded; the video is used up to {self.duration:.2f} s"
             )
 
-    def _groups(self, indices: Sequence[int]) -> list[tuple[int, list[int]]]:
-        """The wanted frames under the keyframe that each is decoded from."""
-        groups: dict[int, list[int]] = {}
-        for index in indices:
-            at = bisect.bisect_right(self.keys, index) - 1
-            groups.setdefault(self.keys[at] if at >= 0 else 0, []).append(index)
-        return sorted(groups.items())
+    def _group(self, indices: list[int]) -> tuple[int, list[int]]:
+        """The keyframe that the first of these frames is decoded from, and all that share it."""
+        at = max(bisect.bisect_right(self.keys, indices[0]) - 1, 0)
+        end = self.keys[at + 1] if at + 1 < len(self.keys) else self.count
+        key = min(self.keys[at], indices[0])
+        return key, [index for index in indices if index < max(end, indices[0] + 1)]
+
+    def _starts(self, key: int) -> list[int]:
+        """Frames to seek to, to reach a keyframe: itself, then ever further ahead of it."""
+        at = max(bisect.bisect_right(self.keys, key) - 1, 0)
+        return list(dict.fromkeys([key, *(self.keys[max(at - back, 0)] for back in (1, 2, 5))]))
+
+    def _reaches(self, container: Any, stream: Any, key: int) -> bool:
+        """Whether decoding can be started at or before a keyframe (else seeking fails here)."""
+        for start in self._starts(key):
+            frame = next(_frames_from(container, stream, self.pts[start]), None)
+            if frame is not None and frame.pts is not None and frame.pts <= self.pts[key]:
+                return True
+        return False
 
     def _decode_group(
         self, container: Any, stream: Any, key: int, wanted: list[int], max_pixels: int
     ) -> Iterator[VideoFrame]:
         left = {self.pts[index]: index for index in wanted}
-        last = self.pts[wanted[-1]]
-        # A seek lands on the keyframe or, in odd files, after it: then one from further ahead.
-        at = bisect.bisect_right(self.keys, key) - 1
-        for start in (key, self.keys[max(at - 1, 0)] if self.keys else 0, 0):
+        for start in self._starts(key):
+            first = True
             for frame in _frames_from(container, stream, self.pts[start]):
+                if frame.pts is None:
+                    continue
+                if first and frame.pts > self.pts[key]:
+                    break  # The seek went too far: once more, from further ahead.
+                first = False
                 if frame.pts in left:
                     index = left.pop(frame.pts)
                     image, scale = self._upright(frame, max_pixels)
                     yield VideoFrame(index, float(self.times[index]), image, scale)
-                if not left or frame.pts is None or frame.pts >= last:
+                if not left or frame.pts >= self.pts[wanted[-1]]:
                     break
-            # Frames come out in order: after one of a group was decoded, no earlier one can be.
-            if len(left) < len(wanted):
+            if not first:
                 return
+
+    def _decode_all(self, wanted: list[int], max_pixels: int) -> Iterator[VideoFrame]:
+        """Frames by decoding from the beginning, in streams that cannot be sought."""
+        left = set(wanted)
+        places = {} if self.counted else {time: index for index, time in enumerate(self.pts)}
+        with _opened(self.path) as (container, stream):
+            for number, frame in enumerate(_decoded(container, stream)):
+                index = number if self.counted else places.get(frame.pts, -1)
+                if index in left:
+                    left.discard(index)
+                    image, scale = self._upright(frame, max_pixels)
+                    yield VideoFrame(index, float(self.times[index]), image, scale)
+                if not left:
+                    return
 
     def _upright(self, frame: Any, max_pixels: int) -> tuple[npt.NDArray[np.uint8], float]:
         turned = self.rotation % 180 == 90
@@ -281,15 +322,19 @@ def open_video(path: Path) -> VideoSource:
         notes = []
         if broken:
             notes.append(f"{path.name}: the file ends in damaged data; what comes before is used")
-        if not pts:
-            pts, keys = _list_by_decoding(container, stream)
-        if not pts:
-            raise _undecodable(path)
-        first = next(_frames_from(container, stream, pts[keys[0] if keys else 0]), None)
-        if first is None:
-            first = next(_frames_from(container, stream, pts[0]), None)
+    counted = not pts
+    with _opened(path) as (container, stream):
+        decoded = _decoded(container, stream)
+        first = next(decoded, None)
         if first is None:
             raise _undecodable(path)
+        if counted:
+            rate = stream.guessed_rate or stream.average_rate or 25
+            time_base = float(1 / rate)
+            pts, keys = list(range(1 + sum(1 for _ in decoded))), [0]
+            notes.append(
+                f"{path.name}: carries no times; {float(rate):g} frames per second are assumed"
+            )
         rotation = round(float(first.rotation or 0) / 90) * 90 % 360
         sar = stream.sample_aspect_ratio or _codec_aspect(stream)
         aspect = float(sar) if sar else 1.0
@@ -298,7 +343,7 @@ def open_video(path: Path) -> VideoSource:
         aspect = 1.0
     square = (max(1, round(width * aspect)), height)
     size = (square[1], square[0]) if rotation % 180 == 90 else square
-    source = VideoSource(path, pts, keys or [0], time_base, size, rotation, aspect, notes)
+    source = VideoSource(path, pts, keys or [0], time_base, size, rotation, aspect, counted, notes)
     if rotation:
         notes.append(
             f"{path.name}: turned upright by {360 - rotation} degrees clockwise, as it says"
@@ -348,24 +393,22 @@ def _list_packets(container: Any, stream: Any) -> tuple[list[int], list[int], bo
     return pts, keys, broken
 
 
-def _list_by_decoding(container: Any, stream: Any) -> tuple[list[int], list[int]]:
-    """Presentation times by decoding everything: for streams whose packets carry none."""
-    pts = [frame.pts for frame in _frames_from(container, stream, None) if frame.pts is not None]
-    return sorted(set(pts)), [0] if pts else []
-
-
-def _frames_from(container: Any, stream: Any, pts: int | None) -> Iterator[Any]:
-    """Decoded frames from the keyframe at or before a time on; damaged ones are left out."""
-    from av.error import EOFError as EndOfFile
+def _frames_from(container: Any, stream: Any, pts: int) -> Iterator[Any]:
+    """Decoded frames from the keyframe at or before a time on, if the seek finds it."""
     from av.error import FFmpegError
 
     try:
-        container.seek(0 if pts is None else pts, stream=stream, backward=True, any_frame=False)
+        container.seek(pts, stream=stream, backward=True, any_frame=False)
     except FFmpegError:
-        try:
-            container.seek(0)
-        except FFmpegError:
-            return
+        return
+    yield from _decoded(container, stream)
+
+
+def _decoded(container: Any, stream: Any) -> Iterator[Any]:
+    """Decoded frames from where the container stands; damaged ones are left out."""
+    from av.error import EOFError as EndOfFile
+    from av.error import FFmpegError
+
     packets = container.demux(stream)
     while True:
         try:
