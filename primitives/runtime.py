@@ -1,7 +1,7 @@
-"""What the primitives know about the process they run in: the gateway, the frames, the display.
+"""What the primitives know about the process they run in: the gateway and the display.
 
-Outside a kernel all of it is absent and the primitives still work: `publish` prints a line, and what
-needs the host raises `Unavailable`.
+Outside a kernel both are absent and the primitives still work: `publish` prints a line, and
+what needs the host raises `Unavailable`.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ class FigureManager(FigureManagerBase):
         _publish(self.canvas.figure)
 
 
-class FigureCanvas(FigureCanvasAgg):
+class FigureCanvas(FigureCanvasAgg):  # type: ignore[misc]
     """Draws with Agg."""
 
     manager_class = FigureManager

@@ -46,9 +46,9 @@ def show(*things: Any, title: str = "", max_edge: int = MAX_EDGE) -> None:
     """Put pictures into the next observation, so that you see them.
 
     Args:
-        *things: Frames, images (grey, bool, float or RGB(A) arrays), masks, depth maps, flow, tracks,
-            matplotlib figures, PIL images; lists of them. Text among them becomes the caption of
-            what follows. Other objects are printed.
+        *things: Frames, images (grey, bool, float or RGB(A) arrays), masks, depth maps, flow,
+            tracks, matplotlib figures, PIL images; lists of them. Text among them becomes the
+            caption of what follows. Other objects are printed.
         title: Caption of all.
         max_edge: Longest side in pixels; larger pictures are made smaller, and the caption says by
             how much.
@@ -194,9 +194,10 @@ def picture(thing: Any) -> Picture | None:
 def to_rgb(array: npt.NDArray[Any]) -> Pixels:
     """An (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) array of any number type as (H, W, 3) uint8.
 
-    uint8 is taken as it is; bool becomes black and white; floats in 0..1 with three or four channels
-    are colours; any other numbers are spread between their 1st and 99th percentile, in colours when
-    there is one channel, with grey 60 where they are not finite. Transparency is laid over white.
+    uint8 is taken as it is; bool becomes black and white; floats in 0..1 with three or four
+    channels are colours; any other numbers are spread between their 1st and 99th percentile, in
+    colours when there is one channel, with grey 60 where they are not finite. Transparency is laid
+    over white.
 
     Raises:
         ValueError: No picture: the wrong number of dimensions or channels, or empty.
@@ -206,7 +207,8 @@ def to_rgb(array: npt.NDArray[Any]) -> Pixels:
         plain = plain[..., 0]
     if plain.ndim not in (2, 3) or 0 in plain.shape or (plain.ndim == 3 and plain.shape[2] > 4):
         raise ValueError(
-            f"an array of shape {plain.shape} is no picture; expected (H, W), (H, W, 3) or (H, W, 4)"
+            f"an array of shape {plain.shape} is no picture; expected (H, W), (H, W, 3) or "
+            "(H, W, 4)"
         )
     if plain.ndim == 3 and plain.shape[2] == 2:
         return _flow_colours(plain.astype(np.float32))

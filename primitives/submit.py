@@ -106,6 +106,6 @@ def _plain(value: Any, depth: int = 0) -> Any:
         return _plain(float(value), depth + 1)
     except (TypeError, ValueError):
         raise TypeError(
-            f"submit: a {type(value).__name__} is no answer; give a number, a letter, text, a point "
-            "(x, y) or a box (x0, y0, x1, y1)"
+            f"submit: a {type(value).__name__} is no answer; give a number, a letter, text, a "
+            "point (x, y) or a box (x0, y0, x1, y1)"
         ) from None

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 
 import zmq
 import zmq.asyncio
-from jupyter_client.session import Session
+from jupyter_client.session import DELIM, Session
 
 from spatialclaw.kernel.collect import Collector
 
@@ -45,6 +49,7 @@ class Channel:
             key=info["key"].encode(), signature_scheme=info["signature_scheme"], username="host"
         )
         self._info = info
+        self._key = info["key"].encode()
         self._shell = self._connect(context, zmq.DEALER, info["shell_port"])
         self._iopub = self._connect(context, zmq.SUB, info["iopub_port"])
         self._iopub.setsockopt(zmq.SUBSCRIBE, b"")
@@ -75,15 +80,25 @@ class Channel:
         return str(message["header"]["msg_id"])
 
     async def _receive(self, socket: zmq.asyncio.Socket) -> dict[str, Any] | None:
+        """The next message; None when it is forged or broken, whatever way."""
         parts = await socket.recv_multipart()
         try:
-            _identities, frames = self.session.feed_identities(parts)
-            message: dict[str, Any] = self.session.deserialize(frames, content=True)
-            if not isinstance(message["content"], dict):
+            start = parts.index(DELIM) + 1
+            signature, header, parent, metadata, content = parts[start : start + 5]
+            digest = hmac.new(self._key, digestmod=sha256)
+            for part in (header, parent, metadata, content):
+                digest.update(part)
+            if not hmac.compare_digest(digest.hexdigest().encode(), signature):
                 return None
-        except Exception:  # a forged or broken message, however it is broken: it counts as none
+            message = {
+                "header": json.loads(header),
+                "parent_header": json.loads(parent),
+                "content": json.loads(content),
+            }
+        except (ValueError, RecursionError):
             return None
-        return message
+        fine = all(isinstance(part, dict) for part in message.values())
+        return message if fine and "msg_type" in message["header"] else None
 
     async def reply(self, request: str) -> dict[str, Any]:
         """The content of the reply to a request."""
@@ -104,8 +119,18 @@ class Channel:
             elif content.get("execution_state") == "idle":
                 return
 
-    async def cell(self, code: str, collector: Collector) -> str:
+    async def cell(
+        self,
+        code: str,
+        collector: Collector,
+        meanwhile: Callable[[], Awaitable[None]] | None = None,
+    ) -> str:
         """Runs a cell to its end.
+
+        Args:
+            code: The cell.
+            collector: Takes its outputs.
+            meanwhile: Done between the reply and the end of the outputs.
 
         Returns:
             The status of the reply: "ok", "error" or "aborted".
@@ -122,7 +147,10 @@ class Channel:
         idle = asyncio.ensure_future(self.outputs(request, collector))
         try:
             reply = await self.reply(request)
-            await asyncio.wait({idle}, timeout=_IDLE_SECONDS)
+            if meanwhile is not None:
+                await meanwhile()
+            if not idle.done():
+                await asyncio.wait({idle}, timeout=_IDLE_SECONDS)
             if not idle.done():
                 collector.note("the end of the output is missing")
             else:

@@ -9,12 +9,13 @@ from pathlib import Path
 __all__ = ["PREFIX", "make_scratch"]
 
 PREFIX = "spatialclaw-"
+_MEMORY = Path("/dev/shm")  # noqa: S108 (mkdtemp makes the folder below it)
 _ROOM = 512 * 1024**2
 
 
 def make_scratch() -> Path:
     """A new folder with mode 0700."""
-    for root in (Path("/dev/shm"), Path(tempfile.gettempdir())):
+    for root in (_MEMORY, Path(tempfile.gettempdir())):
         if root.is_dir() and os.access(root, os.W_OK | os.X_OK):
             room = os.statvfs(root)
             if room.f_bavail * room.f_frsize >= _ROOM:

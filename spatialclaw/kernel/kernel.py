@@ -218,7 +218,14 @@ class Kernel:
     async def _run(self, tree: Tree, live: Live, code: str, seconds: float) -> CellResult:
         began = time.monotonic()
         collector = Collector(self.options.max_output, self.options.max_images)
-        cell: asyncio.Future[str] = asyncio.ensure_future(live.channel.cell(code, collector))
+        raw: list[Any] = []
+
+        async def raw_output() -> None:
+            raw[:] = await tree.raw_output()
+
+        cell: asyncio.Future[str] = asyncio.ensure_future(
+            live.channel.cell(code, collector, raw_output)
+        )
         both: set[asyncio.Future[Any]] = {cell, live.exited}
         late = False
         try:
@@ -230,7 +237,7 @@ class Kernel:
                 await asyncio.wait(both, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
             if cell.done():
                 status = cell.result()
-                collector.raw(*await tree.raw_output())
+                collector.raw(*raw)
                 ok = status == "ok" and not late
                 lost = await self._after(code, ok=ok, late=late)
                 result = collector.finish(

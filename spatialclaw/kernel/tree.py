@@ -240,8 +240,9 @@ class Tree:
         ready, exited = self.life.ready(gen), self.life.exited(gen)
         channel: Channel | None = None
         try:
-            order = {"name": name, "gen": gen, "connection": info, "keep": True}
-            answer = await self.life.order("wake", **order)
+            answer = await self.life.order(
+                "wake", name=name, gen=gen, connection=info, keep=True
+            )
             if not answer.get("ok"):
                 return None
             both: set[asyncio.Future[Any]] = {ready, exited}

@@ -39,7 +39,7 @@ class Order:
     name: str
 
 
-class Shell(ZMQInteractiveShell):
+class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     """IPython's shell; its tracebacks are short plain text about the cell."""
 
     last_error: dict[str, Any] | None = None
@@ -62,7 +62,7 @@ class Shell(ZMQInteractiveShell):
         self._last_traceback = [self.last_error["traceback"]]
 
 
-class Kernel(IPythonKernel):
+class Kernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel with our report after each cell and our requests on the shell channel."""
 
     shell_class = Type(Shell)
@@ -94,10 +94,14 @@ class Kernel(IPythonKernel):
         self.session.send(stream, "spatialclaw_reply", content, parent, ident=ident)
 
 
-class App(IPKernelApp):
+class App(IPKernelApp):  # type: ignore[misc]
     """The application: no heartbeat under a guard, no shell-channel thread, no debugger."""
 
     kernel_class = Type(Kernel)
+    kernel: Any
+    context: Any
+    session: Any
+    iopub_port: Any
     tie: Tie | None = None
     order: Order | None = None
 
@@ -221,6 +225,8 @@ def make(connection_file: str, tie: Tie | None) -> App:
     config.IPKernelApp.exec_PYTHONSTARTUP = False
     config.IPKernelApp.ignore_cwd = True
     config.IPKernelApp.log_level = "ERROR"
+    # above this size pyzmq sends without copying and starts a thread to free the memory
+    config.Session.copy_threshold = 1 << 40
     app: App = App.instance(parent_handle=0, config=config)
     app.tie = tie
     app.initialize(["-f", connection_file])

@@ -1,8 +1,8 @@
 """Cheap fingerprints of values, to notice what a cell changed in place.
 
-Bounded in time and never calling code that a cell wrote: arrays are hashed by their bytes as long as
-the time budget lasts (4 kB samples after that), containers and instances a few levels deep, all
-else by identity.
+Bounded in time and never calling code that a cell wrote: arrays are hashed by their bytes as long
+as the time budget lasts (4 kB samples after that), containers and instances a few levels deep,
+all else by identity.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Budget:
         items: Elements of containers looked at.
     """
 
-    def __init__(self, seconds: float = 0.02, items: int = 20_000) -> None:
+    def __init__(self, seconds: float = 0.008, items: int = 20_000) -> None:
         self.until = time.perf_counter() + seconds
         self.items = items
         self.seen: dict[int, int] = {}

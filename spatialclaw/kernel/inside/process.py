@@ -117,7 +117,7 @@ def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
         if isinstance(woken, Woken):
             _reseed()
             app.reopen(woken)
-            app.tie.say(say="ready")
+            woken.tie.say(say="ready")
 
 
 def _reseed() -> None:

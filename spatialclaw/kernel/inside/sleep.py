@@ -15,6 +15,7 @@ import socket
 import stat
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from spatialclaw.kernel.inside.guard import Tie, receive, transmit
@@ -103,8 +104,7 @@ def _close_all_but(keep: int) -> None:
 
     The Python objects that own the closed descriptors are not told: `App.reopen` buries them.
     """
-    for name in os.listdir("/proc/self/fd"):
-        fd = int(name)
+    for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
         if fd <= 2 or fd == keep:
             continue
         try:

@@ -12,7 +12,7 @@ HEAD = 1_000_000
 TAIL = 100_000
 
 
-class CappedStream(OutStream):
+class CappedStream(OutStream):  # type: ignore[misc]
     """Publishes the first megabyte of a cell and the last 100 kB; counts what it drops."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -22,7 +22,7 @@ class CappedStream(OutStream):
         self._tail_size = 0
         self.dropped = 0
 
-    def write(self, string: str) -> int | None:
+    def write(self, string: str) -> Any:
         """Writes, up to the limit."""
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")
@@ -36,6 +36,17 @@ class CappedStream(OutStream):
             super().write(string[:room])
         self._keep(string[max(room, 0) :])
         return size
+
+    def flush(self) -> None:
+        """Sends what is buffered; costs nothing when there is nothing."""
+        with self._buffer_lock:
+            empty = not self._buffers
+        if not empty:
+            super().flush()
+
+    def close(self) -> None:
+        """Does not close: what a cell closes, the next one needs."""
+        self.flush()
 
     def _keep(self, rest: str) -> None:
         if len(rest) > TAIL:
