@@ -178,7 +178,7 @@ def _build(
         yes_no=_is_yes_no(spoken, match, choices),
         word=word,
         limit=limit,
-        extra={**extra, "normal": spoken},
+        extra={**extra, "normal": spoken, "pixels": list(normal.pixels)},
     )
 
 

@@ -1,0 +1,157 @@
+"""Helper functions that the planner writes into the kernel, each when it is first needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+__all__ = ["NEEDS", "SNIPPETS", "TAKEN", "with_needs"]
+
+TAKEN = frozenset(
+    "frames videos views question choices show submit locate look detect segment track depth flow "
+    "match markers reconstruct read_text geometry measure draw render np scipy cv2 o3d plt kind "
+    "names indices times sizes known objects info metric evidence named spot found middle near gap "
+    "box_of up_of extents print list dict set len min max sum sorted int float str bool open type "
+    "object range map filter zip any all abs round iter next id input hash dir vars".split()
+)
+
+SNIPPETS: dict[str, str] = {
+    "middle": '''\
+def up_of(cloud):
+    """Up, in the axes of a cloud: z in the world, gravity in a camera."""
+    if cloud.ref.startswith("world"):
+        return np.array([0.0, 0.0, 1.0])
+    return geometry.gravity(frames[camera_of(cloud)], assume_level=True).plain
+
+def camera_of(cloud):
+    """Position of the frame that a cloud in camera axes was seen in."""
+    return int(cloud.ref.split()[-1].split(":")[-1]) if cloud.ref.startswith("camera") else 0
+
+def box_of(cloud):
+    """The upright box around a cloud."""
+    return geometry.oriented_box(cloud, up=up_of(cloud))
+
+def middle(cloud):
+    """The middle of a cloud: of its box, or of the few points it has."""
+    if cloud.ndim == 1 or len(cloud) < 50:
+        return np.atleast_2d(cloud.plain).mean(axis=0)
+    return np.asarray(box_of(cloud).center.plain)
+
+def error_of(cloud):
+    """One standard deviation of where it is: of its depth, and a tenth of its size if seen once."""
+    depth_error = 0.01 if cloud.sigma is None else float(np.nanmedian(cloud.sigma))
+    spread = 0.0 if cloud.ndim == 1 else float(np.linalg.norm(np.ptp(np.percentile(cloud.plain, [5, 95], axis=0), axis=0)))
+    return float(np.hypot(depth_error if np.isfinite(depth_error) else 0.01, 0.03 * spread))''',
+    "named": '''\
+def named(ids, only=None):
+    """Points of a named object over the frames that show it most; None when no frame does."""
+    shown = []
+    for f in frames if only is None else [frames[only]]:
+        if f.instances is not None:
+            mask = np.isin(f.instances, ids)
+            if mask.sum() >= 25:
+                shown.append((int(mask.sum()), f, mask))
+    parts = []
+    for _, f, mask in sorted(shown, key=lambda s: -s[0])[:10]:
+        try:
+            cloud = geometry.mask_points(mask, frame=f)
+        except Exception as error:
+            print(f"frame {f.position}: {error}")
+            continue
+        parts.append(geometry.to_world(cloud, f) if f.pose is not None else cloud)
+        if f.pose is None:
+            break
+    if not parts:
+        return None
+    return np.concatenate(parts) if len(parts) > 1 else parts[0]''',
+    "colour_of": '''\
+def colour_of(number):
+    """The colour word of a named object, from its pixels where it is seen best."""
+    from spatialclaw.primitives.colours import name_color
+    f = max((f for f in frames if f.instances is not None), key=lambda f: (f.instances == number).sum())
+    return name_color(np.median(f.image[f.instances == number], axis=0))''',
+    "spot": '''\
+def to_frame(pixel, f):
+    """A pixel of the picture as stored, in the pixels of the frame."""
+    return (np.asarray(pixel, dtype=float) + 0.5) * f.source_scale - 0.5
+
+def spot(pixel, f):
+    """The 3-D point that a pixel shows: the median depth of the surface it lies on."""
+    x, y = to_frame(pixel, f)
+    if not (0 <= x < f.width and 0 <= y < f.height):
+        raise ValueError(f"pixel {pixel} is outside the {f.source_size[0]}x{f.source_size[1]} picture")
+    z_map = depth(f)
+    r = max(2, round(max(f.width, f.height) / 300))
+    for _ in range(4):
+        x0, y0 = max(0, round(x) - r), max(0, round(y) - r)
+        z = z_map.depth[y0 : round(y) + r + 1, x0 : round(x) + r + 1].astype(float)
+        rows, columns = np.nonzero(np.isfinite(z))
+        if len(rows) >= max(6, 0.1 * z.size):
+            break
+        r *= 2
+    else:
+        raise ValueError(f"no depth within {r} px of pixel {pixel}")
+    away = np.hypot(columns + x0 - x, rows + y0 - y)
+    values = z[rows, columns]
+    at = np.median(values[np.argsort(away)[:5]])
+    same = np.abs(values - at) < 0.05 * at
+    if same.mean() < 0.3:  # the pixel is on an edge or a hole: the larger surface around it
+        at = np.median(values)
+        same = np.abs(values - at) < 0.05 * at
+    value = float(np.median(values[same])) if same.any() else float(at)
+    spread = float(1.4826 * np.median(np.abs(values[same] - value))) if same.any() else 0.05 * value
+    own = float(np.nanmedian(z_map.sigma[y0 : round(y) + r + 1, x0 : round(x) + r + 1]))
+    error = np.hypot(spread, own if np.isfinite(own) else 0.01 * value)
+    print(f"pixel {tuple(pixel)}: depth {value:.3f} +- {error:.3f}, {len(values)} of {z.size} px, "
+          f"{same.mean():.0%} on one surface; by {z_map.method}, metric {z_map.metric}")
+    point = geometry.unproject(f, [(x, y)], depth=[value])[0]
+    point.metric, point.sigma = z_map.metric and point.metric, np.asarray(error)
+    return geometry.to_world(point, f) if f.pose is not None else point''',
+    "found": '''\
+def found(what, f):
+    """Points of what a segmenter without weights finds in a picture, one cloud an instance."""
+    masks = segment(f, what)
+    print(masks)
+    print(f"method = {masks.method!r}")
+    show(draw.masks(f, masks), title=what)
+    best = max(m.score for m in masks)
+    clouds = []
+    for mask in masks:
+        if mask.score >= 0.6 * best:
+            cloud = geometry.mask_points(mask, frame=f)
+            clouds.append(geometry.to_world(cloud, f) if f.pose is not None else cloud)
+    return clouds''',
+    "near": '''\
+def near(a, b):
+    """Distance between the nearest points of two clouds, a few outliers aside."""
+    from scipy.spatial import cKDTree
+    first, second = np.atleast_2d(a.plain), np.atleast_2d(b.plain)
+    away, _ = cKDTree(second[:: max(1, len(second) // 20000)]).query(first[:: max(1, len(first) // 20000)])
+    return float(np.percentile(away, 0.2 if len(away) > 500 else 0))
+
+def gap(a, b, how="middle"):
+    """The least distance over the instances of two things, its error, and which they are."""
+    pairs = [
+        (near(x, y) if how == "near" else float(np.linalg.norm(middle(x) - middle(y))), i, j)
+        for i, x in enumerate(a) for j, y in enumerate(b) if a is not b or i < j
+    ]
+    value, i, j = min(pairs)
+    return value, float(np.hypot(error_of(a[i]), error_of(b[j]))), i, j''',
+}
+
+NEEDS = {
+    "named": ["middle"],
+    "spot": ["middle"],
+    "found": ["middle"],
+    "near": ["middle"],
+    "colour_of": ["named"],
+}
+
+
+def with_needs(names: Iterable[str]) -> list[str]:
+    """The names with those they need, needed ones first."""
+    ordered: list[str] = []
+    for name in names:
+        for needed in (*with_needs(NEEDS.get(name, [])), name):
+            if needed not in ordered:
+                ordered.append(needed)
+    return ordered
