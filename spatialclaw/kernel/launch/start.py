@@ -153,12 +153,10 @@ def _plan(options: LaunchOptions, layout: Layout, argv: Sequence[str]) -> dict[s
     strict = options.confine == "strict"
     room: dict[str, Any] | None = None
     if strict:
-        room = view.room(
-            options.read_only, ipc=layout.ipc, work=layout.work, work_bytes=options.work_bytes
-        )
+        room = view.room(options.read_only, scratch=layout.scratch, work_bytes=options.work_bytes)
         room["files"] = {}
         if layout.connection.exists():
-            room["files"][str(layout.connection)] = layout.connection.read_text(encoding="utf-8")
+            room["files"][layout.connection.name] = layout.connection.read_text(encoding="utf-8")
     limits = Limits(
         memory_bytes=options.memory_bytes,
         processes=options.processes,

@@ -9,6 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from spatialclaw.kernel.launch.confine.namespaces import HOME
+
 __all__ = ["landlock_rules", "room"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
@@ -60,7 +62,7 @@ def _machine() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     return tuple(shown), tuple(links)
 
 
-def room(read_only: Iterable[Path], *, ipc: Path, work: Path, work_bytes: int) -> dict[str, Any]:
+def room(read_only: Iterable[Path], *, scratch: Path, work_bytes: int) -> dict[str, Any]:
     """The fields of `namespaces.Room` without its files.
 
     Raises:
@@ -74,8 +76,7 @@ def room(read_only: Iterable[Path], *, ipc: Path, work: Path, work_bytes: int) -
     return {
         "read": readable,
         "links": dict(links),
-        "ipc": str(ipc),
-        "work": str(work),
+        "scratch": str(scratch),
         "work_bytes": work_bytes,
     }
 
@@ -85,8 +86,8 @@ def landlock_rules(room_: dict[str, Any]) -> dict[str, list[str]]:
     devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
     return {
         "read": list(room_["read"]),
-        "data": ["/proc", "/etc", "/dev"],
-        "write": [str(room_["work"]), "/tmp", "/dev/shm"],  # noqa: S108
-        "sockets": [str(room_["ipc"])],
+        "data": ["/proc", "/etc", "/dev", HOME],
+        "write": [f"{HOME}/work", "/tmp", "/dev/shm"],  # noqa: S108
+        "sockets": [f"{HOME}/ipc"],
         "devices": devices,
     }

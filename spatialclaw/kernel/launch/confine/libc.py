@@ -110,7 +110,7 @@ def syscall(name: str, *arguments: Any) -> int:
 
 
 def prctl(option: int, *values: int) -> int:
-    """Calls prctl(2).
+    """Sets or asks something about this process.
 
     Raises:
         OSError: Refused.
@@ -129,7 +129,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, kind: str | None, flags: int = 0, data: str = "") -> None:
-    """Calls mount(2).
+    """Mounts or binds something somewhere.
 
     Raises:
         OSError: Refused; the message names the target.

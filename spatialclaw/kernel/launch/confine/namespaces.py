@@ -24,6 +24,13 @@ __all__ = ["Room", "build", "choose_user", "leave", "write_maps"]
 INSIDE = 1000
 """User and group id as the kernel sees itself."""
 
+HOME = "/kernel"
+"""Where the scratch really lies in a kernel's view; its path on the machine is a link to here.
+
+Landlock's rules hold for all that lies below, mounts included: a scratch in the machine's /dev/shm
+must not lie below the kernel's own /dev/shm, where it may write what it likes.
+"""
+
 _OLD, _NEW = "/old", "/new"
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _MASKED = ("kcore", "keys", "sysrq-trigger", "timer_list", "kallsyms")
@@ -42,16 +49,14 @@ class Room:
     Attributes:
         read: Files and folders, shown read-only at their own paths.
         links: Symbolic links to make: path -> target.
-        ipc: Folder of sockets, shared with the host.
-        work: The kernel's folder: a file system of its own.
+        scratch: The kernel's scratch on the machine, of which `ipc` is shared with it.
         work_bytes: Size of that, /tmp and /dev/shm together.
-        files: Small files to write: path -> content.
+        files: Small files to write into the scratch: name -> content.
     """
 
     read: tuple[str, ...]
     links: dict[str, str]
-    ipc: str
-    work: str
+    scratch: str
     work_bytes: int
     files: dict[str, str]
 
@@ -127,15 +132,17 @@ def build(room: Room, *, root: bool) -> tuple[str, ...]:
     for path, target in room.links.items():
         _inside(path).symlink_to(target)
     notes = _processes()
-    for path, content in {**_FILES, **room.files}.items():
+    files = {f"{HOME}/{name}": content for name, content in room.files.items()}
+    for path, content in {**_FILES, **files}.items():
         place = _inside(path)
         place.write_text(content)
         place.chmod(0o644)
     if root:
-        os.chown(_OLD + room.ipc, INSIDE, INSIDE)
-    ipc = _inside(room.ipc)
-    ipc.mkdir(exist_ok=True)
-    libc.mount(_OLD + room.ipc, str(ipc), None, MS.BIND)
+        os.chown(f"{_OLD}{room.scratch}/ipc", INSIDE, INSIDE)
+    ipc = _inside(f"{HOME}/ipc")
+    ipc.mkdir()
+    libc.mount(f"{_OLD}{room.scratch}/ipc", str(ipc), None, MS.BIND)
+    _inside(room.scratch).symlink_to(HOME)
     flags = MS.BIND | MS.REMOUNT | MS.NOSUID | MS.NODEV | MS.NOEXEC
     libc.mount("none", str(ipc), None, flags)
     libc.mount("none", _NEW, None, MS.REMOUNT | MS.BIND | MS.RDONLY | MS.NOSUID | MS.NODEV)
@@ -143,7 +150,7 @@ def build(room: Room, *, root: bool) -> tuple[str, ...]:
     os.chdir(new)
     libc.syscall("pivot_root", b".", b".")
     libc.call("umount2", b".", 2)
-    os.chdir(room.work)
+    os.chdir(f"{HOME}/work")
     libc.drop_bounding_set()
     if root:
         os.setgroups([])
@@ -202,8 +209,8 @@ def _own_files(room: Room) -> None:
     options = f"mode=755,size={room.work_bytes},nr_inodes=65536"
     flags = MS.NOSUID | MS.NODEV | MS.NOEXEC
     libc.mount("tmpfs", str(own), "tmpfs", flags, options)
-    for number, path in enumerate(("/tmp", "/dev/shm", room.work)):  # noqa: S108
-        source, place = own / str(number), _inside(path)  # work last: it may lie in the others
+    for number, path in enumerate(("/tmp", "/dev/shm", f"{HOME}/work")):  # noqa: S108
+        source, place = own / str(number), _inside(path)
         source.mkdir()
         os.chown(source, INSIDE, INSIDE)
         source.chmod(0o700)
