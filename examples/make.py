@@ -1,47 +1,81 @@
 """Makes the example captures and their questions anew: ``python examples/make.py``.
 
-Everything follows from the seeds below. Needs Open3D's system libraries (``spatialclaw doctor`` says
-whether they are there); takes a few minutes on two cores.
+Everything follows from the seeds below. Needs Open3D's system libraries (``spatialclaw doctor``
+says whether they are there); takes some minutes on two cores.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from spatialclaw.evaluation.synth.camera import Camera
+from spatialclaw.evaluation.synth import captures
+from spatialclaw.evaluation.synth.captures import Order
+from spatialclaw.evaluation.synth.questions import Question
 from spatialclaw.evaluation.synth.render import Quality
-from spatialclaw.evaluation.synth.rooms import make_room, tour
-from spatialclaw.evaluation.synth.write import write_capture
 
 HERE = Path(__file__).resolve().parent
-ROOM_SEED = 2
-QUALITY = Quality(grid=3, shadow=2, corners=2)
+FINE = Quality(grid=3, shadow=2, corners=2, smooth=2)
+OUTDOORS = Quality(grid=2, shadow=1, corners=0, smooth=0)
+STEREO = ("stereo/left.png", "stereo/right.png", "stereo/calib.json")
 
 
-def room(out: Path) -> None:
-    """A furnished room seen from ten places."""
-    scene = make_room(ROOM_SEED)
-    caster = scene.raycaster()
-    cameras = tour(scene, caster, Camera(640, 480, 460.0, np.eye(4)), 10, ROOM_SEED)
-    views = [caster.view(camera, QUALITY, seed=k) for k, camera in enumerate(cameras)]
-    write_capture(out / "room", cameras, views, scene.things)
+def makers(out: Path) -> dict[str, Callable[[], list[Question]]]:
+    """What is made, by name."""
+    return {
+        "room": partial(
+            captures.room,
+            Order(2, out / "room", ["room"], "room", 640, 10, 52, FINE),
+        ),
+        "tabletop": partial(
+            captures.tabletop,
+            Order(TABLETOP_SEED, out / "tabletop", ["tabletop"], "table", 640, 4, 24, FINE),
+        ),
+        "street": partial(
+            captures.street_capture,
+            Order(STREET_SEED, out / "street", ["street"], "street", 640, 16, 12, OUTDOORS),
+        ),
+        "street.mp4": partial(
+            captures.street_video,
+            Order(STREET_SEED, out / "street.mp4", ["street.mp4"], "video", 480, 0, 9, OUTDOORS),
+        ),
+        "stereo": partial(
+            captures.stereo,
+            Order(STEREO_SEED, out / "stereo", STEREO, "stereo", 640, 10, 9, FINE),
+        ),
+    }
+
+
+TABLETOP_SEED = 3
+STREET_SEED = 1
+STEREO_SEED = 4
 
 
 def main() -> None:
-    """Writes all examples, or those named."""
-    makers = {"room": room}
+    """Writes all examples, or those named; the questions of the others stay."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("what", nargs="*", help=f"some of: {', '.join(makers)}")
+    parser.add_argument("what", nargs="*", help=f"some of: {', '.join(makers(HERE))}")
     parser.add_argument("--out", type=Path, default=HERE, help="where to")
     arguments = parser.parse_args()
-    for name in arguments.what or makers:
-        shutil.rmtree(arguments.out / name, ignore_errors=True)
-        makers[name](arguments.out)
-        print(f"made {name}")
+    out: Path = arguments.out
+    known = makers(out)
+    listing = out / "questions.jsonl"
+    kept: dict[str, list[str]] = {name: [] for name in known}
+    if listing.is_file():
+        for line in listing.read_text().splitlines():
+            owner = json.loads(line)["media"][0].split("/")[0]
+            kept[owner].append(line)
+    for name in arguments.what or known:
+        target = out / name
+        if target.is_dir():
+            shutil.rmtree(target)
+        kept[name] = [json.dumps(question.record()) for question in known[name]()]
+        listing.write_text("".join(f"{line}\n" for lines in kept.values() for line in lines))
+        print(f"{name}: {len(kept[name])} questions", flush=True)
 
 
 if __name__ == "__main__":

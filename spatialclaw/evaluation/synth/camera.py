@@ -70,7 +70,8 @@ class Camera:
         y, x = np.nonzero(mask)
         z = depth[mask].astype(float)
         local = np.stack([x, y, np.ones(len(x))], 1) @ np.linalg.inv(self.intrinsics).T
-        return (local * z[:, None]) @ self.pose[:3, :3].T + self.position
+        world: Floats = (local * z[:, None]) @ self.pose[:3, :3].T + self.position
+        return world
 
     def at(self, pose: Floats, time: float | None = None) -> Camera:
         """The same camera elsewhere."""

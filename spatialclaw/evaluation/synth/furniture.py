@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
 
 from spatialclaw.evaluation.synth.mesh import (
     RGB,
@@ -26,6 +27,7 @@ from spatialclaw.evaluation.synth.mesh import (
 
 __all__ = ["FURNITURE", "Maker", "painting", "wood"]
 
+Picture = npt.NDArray[np.uint8]
 Maker = Callable[[np.random.Generator], list[Part]]
 
 _FABRICS: list[RGB] = [
@@ -57,13 +59,13 @@ def _fabric(rng: np.random.Generator) -> Material:
     return Material(tuple(float(c) for c in colour), dark, "fabric", 0.012)  # type: ignore[arg-type]
 
 
-def painting(rng: np.random.Generator, width: int = 192, height: int = 144) -> np.ndarray:
+def painting(rng: np.random.Generator, width: int = 192, height: int = 144) -> Picture:
     """(height, width, 3) uint8: a made-up landscape."""
     x, y = np.meshgrid(np.linspace(0, 1, width), np.linspace(0, 1, height))
     sky, ground = rng.uniform(0.5, 1.0, 3), rng.uniform(0.1, 0.6, 3)
     picture = sky * (1 - 0.5 * y[..., None]) + np.array([0.3, 0.2, 0.0]) * y[..., None] ** 2
     for layer in range(4):
-        line = 0.45 + 0.13 * layer
+        line = np.full_like(x, 0.45 + 0.13 * layer)
         for wave in range(1, 5):
             amplitude, phase = rng.uniform(0, 0.09 / wave), rng.uniform(0, 6.3)
             line = line + amplitude * np.sin(wave * 3 * x + phase)
@@ -79,13 +81,13 @@ def table(rng: np.random.Generator) -> list[Part]:
     w, d, h = rng.uniform(1.2, 1.7), rng.uniform(0.75, 0.95), rng.uniform(0.72, 0.77)
     look = wood(rng, 3)
     legs = [
-        box((0.06, 0.06, h - 0.04), (sx * (w / 2 - 0.06), sy * (d / 2 - 0.06), (h - 0.04) / 2), look)
+        box(
+            (0.06, 0.06, h - 0.04), (sx * (w / 2 - 0.06), sy * (d / 2 - 0.06), (h - 0.04) / 2), look
+        )
         for sx in (-1, 1)
         for sy in (-1, 1)
     ]
-    apron = [
-        box((w - 0.18, 0.02, 0.08), (0, s * (d / 2 - 0.06), h - 0.08), look) for s in (-1, 1)
-    ]
+    apron = [box((w - 0.18, 0.02, 0.08), (0, s * (d / 2 - 0.06), h - 0.08), look) for s in (-1, 1)]
     return [rounded_box((w, d, 0.04), (0, 0, h - 0.02), look, 0.008), *legs, *apron]
 
 
@@ -166,8 +168,17 @@ def wardrobe(rng: np.random.Generator) -> list[Part]:
     dark = Material((0.12, 0.1, 0.09))
     parts = [box((w, d - 0.02, h), (0, -0.01, h / 2), look)]
     for side in (-1, 1):
-        parts.append(box((w / 2 - 0.006, 0.02, h - 0.1), (side * w / 4, d / 2 - 0.01, h / 2 + 0.03), look))
-        parts.append(rod((side * 0.05, d / 2 + 0.02, h * 0.45), (side * 0.05, d / 2 + 0.02, h * 0.58), 0.01, _METAL))
+        parts.append(
+            box((w / 2 - 0.006, 0.02, h - 0.1), (side * w / 4, d / 2 - 0.01, h / 2 + 0.03), look)
+        )
+        parts.append(
+            rod(
+                (side * 0.05, d / 2 + 0.02, h * 0.45),
+                (side * 0.05, d / 2 + 0.02, h * 0.58),
+                0.01,
+                _METAL,
+            )
+        )
     parts.append(box((w, 0.01, 0.06), (0, d / 2 - 0.015, 0.03), dark))
     return parts
 
@@ -192,7 +203,9 @@ def bookshelf(rng: np.random.Generator) -> list[Part]:
             thick, tall = float(rng.uniform(0.02, 0.05)), room * float(rng.uniform(0.65, 0.95))
             hue = rng.uniform(0.1, 0.75, 3)
             cover = Material((float(hue[0]), float(hue[1]), float(hue[2])))
-            parts.append(box((thick - 0.002, 0.2, tall), (x + thick / 2, -0.02, z + 0.013 + tall / 2), cover))
+            parts.append(
+                box((thick - 0.002, 0.2, tall), (x + thick / 2, -0.02, z + 0.013 + tall / 2), cover)
+            )
             x += thick
     return parts
 
@@ -218,9 +231,15 @@ def plant(rng: np.random.Generator) -> list[Part]:
     pot = Material((float(clay[0]), float(clay[1]), float(clay[2])), gloss=0.1)
     soil = Material((0.16, 0.11, 0.08), (0.08, 0.05, 0.04), "speckle", 0.01)
     green = Material((0.16, 0.42, 0.16), (0.10, 0.30, 0.12), "fabric", 0.05, gloss=0.15)
-    r, h, size = float(rng.uniform(0.13, 0.18)), float(rng.uniform(0.25, 0.35)), float(rng.uniform(0.55, 0.85))
+    r, h, size = (
+        float(rng.uniform(0.13, 0.18)),
+        float(rng.uniform(0.25, 0.35)),
+        float(rng.uniform(0.55, 0.85)),
+    )
     parts = [
-        lathe([(0, 0), (r * 0.75, 0), (r, h), (r * 0.9, h), (r * 0.88, h - 0.03)], pot, smooth=False),
+        lathe(
+            [(0, 0), (r * 0.75, 0), (r, h), (r * 0.9, h), (r * 0.88, h - 0.03)], pot, smooth=False
+        ),
         lathe([(r * 0.9, h - 0.03), (0, h - 0.03)], soil),
     ]
     for ring, (count, low) in enumerate(((7, 0.7), (9, 0.9), (6, 1.15))):
@@ -229,7 +248,7 @@ def plant(rng: np.random.Generator) -> list[Part]:
             stretch = float(rng.uniform(0.85, 1.1))
 
             def rise(t: float, low: float = low) -> float:
-                return low * (1.25 * t - 0.75 * t**2.3)
+                return low * (1.25 * t - 0.75 * float(t**2.3))
 
             length = size * (0.75 if ring < 2 else 0.55) * stretch
             parts.append(leaf((0, 0, h - 0.03), heading, length, 0.11, green, rise))
@@ -256,11 +275,15 @@ def sideboard(rng: np.random.Generator) -> list[Part]:
     parts = [box((w, d - 0.02, h - 0.08), (0, -0.01, 0.08 + (h - 0.08) / 2), look)]
     for k in range(3):
         x = (k - 1) * w / 3
-        parts.append(box((w / 3 - 0.012, 0.02, h - 0.14), (x, d / 2 - 0.01, 0.08 + (h - 0.08) / 2), look))
+        parts.append(
+            box((w / 3 - 0.012, 0.02, h - 0.14), (x, d / 2 - 0.01, 0.08 + (h - 0.08) / 2), look)
+        )
         parts.append(box((0.12, 0.012, 0.012), (x, d / 2 + 0.006, h - 0.14), _METAL))
     for sx in (-1, 1):
         for sy in (-1, 1):
-            parts.append(box((0.04, 0.04, 0.08), (sx * (w / 2 - 0.06), sy * (d / 2 - 0.07), 0.04), _METAL))
+            parts.append(
+                box((0.04, 0.04, 0.08), (sx * (w / 2 - 0.06), sy * (d / 2 - 0.07), 0.04), _METAL)
+            )
     return parts
 
 
@@ -270,7 +293,14 @@ def stool(rng: np.random.Generator) -> list[Part]:
     parts = [lathe([(0, h - 0.04), (0.17, h - 0.04), (0.17, h), (0, h)], look, smooth=False)]
     for k in range(3):
         a = 2 * np.pi * k / 3 + 0.4
-        parts.append(rod((0.17 * np.cos(a), 0.17 * np.sin(a), 0), (0.1 * np.cos(a), 0.1 * np.sin(a), h - 0.03), 0.018, look))
+        parts.append(
+            rod(
+                (0.17 * np.cos(a), 0.17 * np.sin(a), 0),
+                (0.1 * np.cos(a), 0.1 * np.sin(a), h - 0.03),
+                0.018,
+                look,
+            )
+        )
     return parts
 
 
@@ -278,8 +308,11 @@ def bin_(rng: np.random.Generator) -> list[Part]:
     """A waste bin."""
     colour = _FABRICS[int(rng.integers(len(_FABRICS)))]
     return [
-        lathe([(0, 0), (0.12, 0), (0.15, 0.34), (0.143, 0.34), (0.115, 0.01), (0, 0.01)],
-              Material(colour, gloss=0.15), smooth=False)
+        lathe(
+            [(0, 0), (0.12, 0), (0.15, 0.34), (0.143, 0.34), (0.115, 0.01), (0, 0.01)],
+            Material(colour, gloss=0.15),
+            smooth=False,
+        )
     ]
 
 
@@ -340,7 +373,9 @@ def door(rng: np.random.Generator) -> list[Part]:
     parts.append(box((w, 0.06, 0.05), (0, 0.03, h - 0.025), frame))
     for low, high in ((0.2, 0.85), (1.05, 1.8)):
         for side in (-1, 1):
-            parts.append(box((0.26, 0.012, high - low), (side * 0.18, 0.035, (low + high) / 2), look))
+            parts.append(
+                box((0.26, 0.012, high - low), (side * 0.18, 0.035, (low + high) / 2), look)
+            )
     parts.append(rod((0.32, 0.03, 0.98), (0.32, 0.09, 0.98), 0.009, _METAL))
     parts.append(rod((0.32, 0.085, 0.98), (0.2, 0.085, 0.98), 0.009, _METAL))
     return parts
@@ -365,7 +400,10 @@ def picture(rng: np.random.Generator) -> list[Part]:
     w, h = float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.45, 0.65))
     frame = wood(rng, 3)
     canvas = Material((0, 0, 0), pattern="picture", picture=painting(rng))
-    parts = [panel(w - 0.08, h - 0.08, (0, 0.016, h / 2), canvas), box((w, 0.015, h), (0, 0.0075, h / 2), frame)]
+    parts = [
+        panel(w - 0.08, h - 0.08, (0, 0.016, h / 2), canvas),
+        box((w, 0.015, h), (0, 0.0075, h / 2), frame),
+    ]
     for side in (-1, 1):
         parts.append(box((0.04, 0.03, h), (side * (w / 2 - 0.02), 0.015, h / 2), frame))
         parts.append(box((w, 0.03, 0.04), (0, 0.015, h / 2 + side * (h / 2 - 0.02)), frame))
@@ -382,7 +420,13 @@ def clock(rng: np.random.Generator) -> list[Part]:
     parts = [moved(disk, (0, 0, r), turn=turn), moved(plate, (0, 0, r), turn=turn)]
     for k in range(12):
         a = 2 * np.pi * k / 12
-        parts.append(box((0.012, 0.004, 0.012), ((r - 0.04) * np.sin(a), 0.027, r + (r - 0.04) * np.cos(a)), rim))
+        parts.append(
+            box(
+                (0.012, 0.004, 0.012),
+                ((r - 0.04) * np.sin(a), 0.027, r + (r - 0.04) * np.cos(a)),
+                rim,
+            )
+        )
     parts.append(rod((0, 0.03, r), (0.35 * r, 0.03, r + 0.3 * r), 0.005, rim))
     parts.append(rod((0, 0.03, r), (-0.2 * r, 0.03, r + 0.62 * r), 0.004, rim))
     return parts

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -163,7 +164,9 @@ def rounded_box(
             corner[..., v] = sv * (half[v] - radius)
             vertices = (corner + radius * direction).reshape(-1, 3)
             part = _surface(vertices, direction.reshape(-1, 3), count, count, material)
-            parts.append(replace(part, triangles=part.triangles if sign > 0 else part.triangles[:, ::-1]))
+            parts.append(
+                replace(part, triangles=part.triangles if sign > 0 else part.triangles[:, ::-1])
+            )
     return moved(_joined(parts), center)
 
 
@@ -199,10 +202,10 @@ def lathe(
     around = np.stack([np.cos(turn), np.sin(turn)], 1)
     parts = []
     slopes = []
-    for (r0, z0), (r1, z1) in zip(points[:-1], points[1:], strict=True):
+    for (r0, z0), (r1, z1) in pairwise(points):
         length = float(np.hypot(r1 - r0, z1 - z0)) or 1.0
         slopes.append(((z1 - z0) / length, -(r1 - r0) / length))
-    for index, (start, end) in enumerate(zip(points[:-1], points[1:], strict=True)):
+    for index, (start, end) in enumerate(pairwise(points)):
         here = np.array(slopes[index])
         ends = [here, here]
         if smooth:
@@ -228,9 +231,7 @@ def cylinder(
     return moved(lathe(profile, material, segments, smooth=False), base)
 
 
-def rod(
-    start: Sequence[float], end: Sequence[float], radius: float, material: Material
-) -> Part:
+def rod(start: Sequence[float], end: Sequence[float], radius: float, material: Material) -> Part:
     """A cylinder from one point to another, metres."""
     begin, finish = np.asarray(start, dtype=float), np.asarray(end, dtype=float)
     length = float(np.linalg.norm(finish - begin))
@@ -238,7 +239,7 @@ def rod(
     side = np.cross(up, [0.0, 1.0, 0.0] if abs(up[1]) < 0.9 else [1.0, 0.0, 0.0])
     side /= np.linalg.norm(side)
     turn = np.stack([side, np.cross(up, side), up], axis=1)
-    return moved(cylinder(radius, length, (0, 0, 0), material, 12), begin, turn=turn)
+    return moved(cylinder(radius, length, (0, 0, 0), material, 12), begin.tolist(), turn=turn)
 
 
 def sphere(radius: float, center: Sequence[float], material: Material, rings: int = 24) -> Part:
@@ -285,8 +286,13 @@ def leaf(
     forward = np.array([np.cos(heading), np.sin(heading), 0.0])
     side = np.array([-forward[1], forward[0], 0.0])
     middle = np.asarray(base, dtype=float) + np.outer(out, forward) + np.outer(rise, [0, 0, 1])
-    rows = np.stack([middle + half[:, None] * side * s - np.outer(half, [0, 0, 0.25 * abs(s)])
-                     for s in (-1.0, 0.0, 1.0)], axis=1)
+    rows = np.stack(
+        [
+            middle + half[:, None] * side * s - np.outer(half, [0, 0, 0.25 * abs(s)])
+            for s in (-1.0, 0.0, 1.0)
+        ],
+        axis=1,
+    )
     tangent = np.gradient(middle, axis=0)
     up = np.cross(tangent, side)
     up /= np.linalg.norm(up, axis=1, keepdims=True) + 1e-9

@@ -149,8 +149,7 @@ class Raycaster:
                 rays = camera.rays(np.stack([x + dx, y + dy], -1).reshape(-1, 2))
                 linear = self._shade(*rays, quality, noise, (height, width))
                 total += np.minimum(linear, 1.6)
-        linear = total / grid**2
-        encoded = _encode(linear).reshape(height, width, 3)
+        encoded = _encode((total / grid**2).astype(np.float32)).reshape(height, width, 3)
         return View(encoded, depth, instances)
 
     def _cast(self, origins: Floats, directions: Floats) -> dict[str, Any]:
@@ -218,7 +217,11 @@ class Raycaster:
             for k in range(quality.shadow):
                 a = (k + noise.random(len(points), dtype=np.float32)) / quality.shadow * 2 - 1
                 b = noise.random(len(points), dtype=np.float32) * 2 - 1
-                spot = np.array(lamp.center, np.float32) + a[:, None] * edges[0] + b[:, None] * edges[1]
+                spot = (
+                    np.array(lamp.center, np.float32)
+                    + a[:, None] * edges[0]
+                    + b[:, None] * edges[1]
+                )
                 towards = spot if lamp.distant else spot - points
                 distance = np.linalg.norm(towards, axis=1, keepdims=True)
                 unit = towards / distance
@@ -228,7 +231,9 @@ class Raycaster:
                 fall = 1.0 if lamp.distant else 1.0 / (0.4 + distance**2)
                 strength = lamp.power / quality.shadow * fall * visible
                 light += strength * cosine * tint
-                shine += strength * np.clip((unit * mirror).sum(1, keepdims=True), 0, 1) ** 40 * tint
+                shine += (
+                    strength * np.clip((unit * mirror).sum(1, keepdims=True), 0, 1) ** 40 * tint
+                )
         return light, shine
 
     def _ambient(
@@ -259,9 +264,9 @@ def _smoothed(
 ) -> Floats:
     """Averages light over neighbouring pixels of the same surface: few rays, little noise."""
     height, width = shape
-    grid = np.zeros((height * width, 9), np.float32)
-    grid[seen] = np.concatenate([light, points, normals], 1)
-    grid = grid.reshape(height, width, 9)
+    flat = np.zeros((height * width, 9), np.float32)
+    flat[seen] = np.concatenate([light, points, normals], 1)
+    grid = flat.reshape(height, width, 9)
     total = np.zeros((height, width, 3), np.float32)
     weights = np.zeros((height, width), np.float32)
     for dy in range(-reach, reach + 1):
@@ -276,14 +281,16 @@ def _smoothed(
             total[rows, columns] += there[..., :3] * like[..., None]
             weights[rows, columns] += like
     mean = total / np.maximum(weights, 1)[..., None]
-    result: Floats = mean.reshape(-1, 3)[seen]
-    return np.where(weights.reshape(-1)[seen][:, None] > 0, result, light)
+    known = weights.reshape(-1)[seen][:, None] > 0
+    return np.where(known, mean.reshape(-1, 3)[seen], light).astype(np.float32)
 
 
 def _encode(linear: Floats) -> npt.NDArray[np.uint8]:
     """Linear light to sRGB bytes with a soft shoulder near white."""
     soft = np.where(linear < 0.7, linear, 0.7 + 0.3 * np.tanh((linear - 0.7) / 0.3))
-    srgb = np.where(soft <= 0.0031308, 12.92 * soft, 1.055 * np.maximum(soft, 0) ** (1 / 2.4) - 0.055)
+    srgb = np.where(
+        soft <= 0.0031308, 12.92 * soft, 1.055 * np.maximum(soft, 0) ** (1 / 2.4) - 0.055
+    )
     return (np.clip(srgb, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
@@ -293,6 +300,6 @@ def _open3d() -> Any:
     except (ImportError, OSError) as error:
         raise PerceptionError(
             f"Open3D, which draws the scenes, does not load: {error}",
-            hint="on Debian or Ubuntu: apt-get install libegl1 libgl1 libx11-6 libusb-1.0-0 libgomp1",
+            hint="On Debian or Ubuntu: apt-get install libegl1 libgl1 libx11-6 libusb-1.0-0.",
         ) from error
     return open3d

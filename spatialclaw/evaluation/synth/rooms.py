@@ -118,8 +118,13 @@ def _chairs(plan: _Plan, table: Thing, count: int, rng: np.random.Generator) -> 
         local = np.array([x + float(rng.uniform(-0.05, 0.05)), y, 0.0])
         place = turned(table.yaw) @ local + np.array(table.position)
         yaw = table.yaw + (np.pi if side > 0 else 0.0) + float(rng.uniform(-0.12, 0.12))
-        chair = Thing("chair", 0, FURNITURE["chair"](np.random.default_rng(look)),
-                      (float(place[0]), float(place[1]), 0.0), yaw)
+        chair = Thing(
+            "chair",
+            0,
+            FURNITURE["chair"](np.random.default_rng(look)),
+            (float(place[0]), float(place[1]), 0.0),
+            yaw,
+        )
         plan.taken.append(_rectangle(chair))
         plan.add("chair", list(chair.parts), chair.position, yaw)
 
@@ -141,8 +146,18 @@ def make_room(seed: int) -> Scene:
     table = _standing(plan, "table", rng, 0.45, 0.75)
     if table is not None:
         _chairs(plan, table, int(rng.integers(2, 5)), rng)
-    for name in ("armchair", "lamp", "plant", "plant", "suitcase", "cardboard box", "bin", "stool",
-                 "stool", "ball"):
+    for name in (
+        "armchair",
+        "lamp",
+        "plant",
+        "plant",
+        "suitcase",
+        "cardboard box",
+        "bin",
+        "stool",
+        "stool",
+        "ball",
+    ):
         if rng.random() < 0.72:
             _standing(plan, name, rng)
     for name, chance in (("picture", 1.0), ("picture", 0.5), ("clock", 0.5)):
@@ -154,11 +169,14 @@ def make_room(seed: int) -> Scene:
     for pane in (thing for thing in plan.things if thing.name == "window"):
         middle = pane.center + pane.front * 0.12
         edge = turned(pane.yaw) @ np.array([0.5, 0, 0])
-        lights.append(
-            Light(tuple(middle), (tuple(edge), (0.0, 0.0, 0.45)), 1.1, (0.85, 0.93, 1.0))  # type: ignore[arg-type]
-        )
+        lights.append(Light(tuple(middle), (tuple(edge), (0.0, 0.0, 0.45)), 1.1, (0.85, 0.93, 1.0)))
     return Scene(
-        "room", plan.things, _shell(width, depth, height, rng), lights, floor=(width, depth), ambient=(0.5, 0.42),
+        "room",
+        plan.things,
+        _shell(width, depth, height, rng),
+        lights,
+        floor=(width, depth),
+        ambient=(0.5, 0.42),
         marks={"height": height},
     )
 
@@ -177,8 +195,12 @@ def _shell(width: float, depth: float, height: float, rng: np.random.Generator) 
         box((width + 0.2, depth + 0.2, thick), (0, 0, height + thick / 2), white),
     ]
     for side in (-1, 1):
-        parts.append(box((thick, depth, height), (side * (width + thick) / 2, 0, height / 2), paint))
-        parts.append(box((width, thick, height), (0, side * (depth + thick) / 2, height / 2), paint))
+        parts.append(
+            box((thick, depth, height), (side * (width + thick) / 2, 0, height / 2), paint)
+        )
+        parts.append(
+            box((width, thick, height), (0, side * (depth + thick) / 2, height / 2), paint)
+        )
         parts.append(box((0.012, depth, 0.08), (side * (width / 2 - 0.006), 0, 0.04), white))
         parts.append(box((width, 0.012, 0.08), (0, side * (depth / 2 - 0.006), 0.04), white))
     return parts
@@ -212,6 +234,7 @@ def tour(
     for k in range(frames):
         angle = start + sense * 2 * np.pi * k / frames
         heading = np.array([np.cos(angle), np.sin(angle)])
+        spot = np.array([0.0, 0.0, height])
         for share in np.linspace(0.66, 0.1, 15):
             spot = np.array([*(-heading * share * np.array(scene.floor) / 2), height])
             if float(caster.clearance(spot)[0]) > 0.55:

@@ -59,7 +59,8 @@ class Thing:
     def center(self) -> Floats:
         """(3,) middle of its box, world."""
         middle: Floats = self.local_bounds.mean(0)
-        return turned(self.yaw) @ middle + np.array(self.position)
+        world: Floats = turned(self.yaw) @ middle + np.array(self.position)
+        return world
 
     @property
     def front(self) -> Floats:

@@ -14,7 +14,7 @@ from spatialclaw.evaluation.synth.camera import Camera
 from spatialclaw.evaluation.synth.render import View
 from spatialclaw.evaluation.synth.scene import Thing
 
-__all__ = ["write_capture", "write_picture"]
+__all__ = ["write_capture", "write_picture", "write_stereo", "write_video"]
 
 # Camera axes: ours x right, y down, z forward; in the file x right, y up, z backward.
 _OPENGL = np.diag([1.0, -1.0, -1.0, 1.0])
@@ -80,3 +80,40 @@ def write_capture(
     path = folder / "transforms.json"
     path.write_text(json.dumps(record, indent=1) + "\n")
     return path
+
+
+def write_stereo(folder: Path, camera: Camera, baseline: float, left: View, right: View) -> Path:
+    """Writes a rectified pair as PNG with `calib.json` in pixels and metres; returns that file."""
+    write_picture(folder / "left.png", left.image)
+    write_picture(folder / "right.png", right.image)
+    middle = camera.intrinsics
+    record = {
+        "fx_px": camera.focal,
+        "fy_px": camera.focal,
+        "cx_px": middle[0, 2],
+        "cy_px": middle[1, 2],
+        "doffs_px": 0.0,
+        "baseline_m": baseline,
+        "width": camera.width,
+        "height": camera.height,
+    }
+    path = folder / "calib.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return path
+
+
+def write_video(path: Path, images: Sequence[npt.NDArray[np.uint8]], fps: int) -> None:
+    """Writes RGB pictures of even size as H.264."""
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = images[0].shape[:2]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        # One thread: the same bytes each time.
+        stream.options = {"crf": "20", "preset": "slow", "threads": "1"}
+        for image in images:
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
