@@ -185,7 +185,8 @@ class ModelPolicy:
         if self._conversation is None:
             prompts = run.settings.get("prompts") or Prompts()
             budget = self._budget or run.settings.get("context") or ContextBudget()
-            self._conversation = Conversation(system_prompt(prompts), budget)
+            system = system_prompt(prompts, interface=run.interface)
+            self._conversation = Conversation(system, budget)
             self._conversation.begin(observation)
         else:
             before = self._conversation.condensations
@@ -211,11 +212,29 @@ class ModelPolicy:
 
 
 def system_prompt(
-    prompts: Prompts, *, vocabulary: dict[str, Any] | None = None, chat: bool = True
+    prompts: Prompts,
+    *,
+    interface: str = "code",
+    vocabulary: dict[str, Any] | None = None,
+    chat: bool = True,
 ) -> str:
-    """The system prompt of the code interface, with what is available here."""
+    """The system prompt of an interface, with what is available here.
+
+    Args:
+        prompts: Templates.
+        interface: "code", "tools", "single-pass" or "direct".
+        vocabulary: The primitives; those of this installation by default.
+        chat: Whether a VLM answers `locate` and `look`.
+    """
+    if interface == "direct":
+        return prompts.render("direct")
     if vocabulary is None:
         from spatialclaw.primitives.namespace import vocabulary as available
 
         vocabulary = available()
-    return prompts.render("system", api=api_text(vocabulary, chat=chat), results=results_text())
+    return prompts.render(
+        "system",
+        interface=interface,
+        api=api_text(vocabulary, chat=chat),
+        results=results_text(),
+    )

@@ -19,6 +19,7 @@ from spatialclaw.agent.question import infer_form
 from spatialclaw.agent.record import NoRecord, Record, picture_records, record_cell
 from spatialclaw.agent.scoring import score_answer
 from spatialclaw.agent.sync import LoopThread
+from spatialclaw.agent.tool_calls import read_calls
 from spatialclaw.agent.types import Answer, Observation, ObservationKind, Task
 from spatialclaw.errors import KernelError
 from spatialclaw.kernel.results import CellResult, Submission
@@ -114,7 +115,7 @@ class Environment:
         self.task, self.seed = task, seed
         self.interface = interface or getattr(self._settings, "interface", None) or "code"
         self.record = recorder if recorder is not None else NoRecord()
-        self.budget = Budget(limits or Limits())
+        self.budget = Budget(_limits(limits or Limits(), self.interface))
         self.answer, self._refused, self._refused_value = None, None, None
         self.format_errors = self._errors_in_a_row = 0
         self._failed = {}
@@ -129,7 +130,10 @@ class Environment:
         self.chat = None if chat is None else self._metered(chat)
         suggested, unit = infer_form(task.question, task.choices)
         self._suggested = (task.answer_type or suggested, task.unit or unit)
-        self._phase = "plan" if self._plans() else "cell"
+        if self.interface == "direct":
+            self._phase = "answer_now"
+        else:
+            self._phase = "plan" if self.budget.limits.plan else "cell"
         return self._first()
 
     async def astep(self, reply: str) -> Observation:
@@ -205,42 +209,45 @@ class Environment:
 
     # ----------------------------------------------------------------- phases
 
-    def _plans(self) -> bool:
-        return self.budget.limits.plan and self.interface == "code"
-
     def _first(self) -> Observation:
         task = self._task()
         limits = self.budget.limits
         sequences = getattr(self.media, "sequences", None) or []
         pictures = frame_pictures(sequences, limits.shown_frames, limits.frame_edge)
         left = describe_budget(self.budget)
+        form = describe_form(task, *self._suggested)
         if self._phase == "plan":
             ask = self.prompts.render("plan", left=left)
+        elif self._phase == "answer_now":
+            ask = self.prompts.render("direct_ask", form=form)
         else:
-            ask = self.prompts.render("begin", planned=False, left=left)
+            ask = self.prompts.render("begin", planned=False, interface=self.interface, left=left)
         text = self.prompts.render(
             "task",
             question=task.question,
             choices=task.choices,
-            form=describe_form(task, *self._suggested),
+            form=form,
             media=self.media.describe() if self.media is not None else "No pictures.",
             pictures=[picture_line(i, p) for i, p in enumerate(pictures, start=1)],
             ask=ask,
         )
-        kind: ObservationKind = "plan" if self._phase == "plan" else "cell"
-        return self._observe(Observation(kind, text, pictures))
+        kinds: dict[str, ObservationKind] = {"plan": "plan", "answer_now": "answer_now"}
+        return self._observe(Observation(kinds.get(self._phase, "cell"), text, pictures))
 
     def _plan(self, reply: str) -> Observation:
         text, thought, _ = strip_thoughts(reply)
         self.record.event("plan", text=text.strip() or thought)
         self._phase = "cell"
         begin = self.prompts.render(
-            "begin", planned=bool(text.strip()), left=describe_budget(self.budget)
+            "begin",
+            planned=bool(text.strip()),
+            interface=self.interface,
+            left=describe_budget(self.budget),
         )
         return self._observe(Observation("cell", begin))
 
     async def _cell(self, reply: str) -> Observation:
-        parsed = parse_reply(reply)
+        parsed = self._read(reply)
         if not parsed.ok:
             return self._no_cell(parsed)
         self._errors_in_a_row = 0
@@ -267,9 +274,18 @@ class Environment:
             repeated=self._repeated(parsed.code, result, number),
             budget=self.budget,
         )
-        if self.budget.exhausted():
-            return self._ask_for_answer(text, result)
+        one_pass = self.interface == "single-pass" and result.ok and not problems
+        if one_pass or self.budget.exhausted():
+            reason = "the program ended without submitting" if one_pass else None
+            return self._ask_for_answer(text, result, reason=reason)
         return self._observe(Observation("cell", text, list(result.images), cell=result))
+
+    def _read(self, reply: str) -> ParsedReply:
+        if self.interface != "tools":
+            return parse_reply(reply)
+        from spatialclaw.primitives.namespace import VOCABULARY
+
+        return read_calls(reply, {*VOCABULARY, "frames", "videos"})
 
     def _no_cell(self, parsed: ParsedReply) -> Observation:
         self.format_errors += 1
@@ -284,6 +300,8 @@ class Environment:
         text = self.prompts.render(
             "format_error",
             kind=parsed.kind,
+            interface=self.interface,
+            problem=parsed.notes[0] if parsed.notes else "",
             count=self._errors_in_a_row,
             limit=limit,
             left=describe_budget(self.budget),
@@ -317,11 +335,28 @@ class Environment:
                 submission = result.submission
         else:
             submission = read_final_text(task, strip_thoughts(reply)[0])
+        direct = self.interface == "direct"
         if submission is not None:
             checked = self._check(submission)
             if checked.ok or checked.soft:
-                return self._finish(replace(checked, problems=[]), "best_guess", why=self._why())
+                checked = replace(checked, problems=[])
+                if direct:
+                    return self._finish(checked, "submitted")
+                return self._finish(checked, "best_guess", why=self._why())
+        if direct and self.format_errors < self.budget.limits.format_errors:
+            return self._no_answer()
         return self._give_best(self._why())
+
+    def _no_answer(self) -> Observation:
+        """The direct interface again: the reply had no line with an answer of the right form."""
+        self.format_errors += 1
+        problems = self._refused.problems if self._refused is not None else []
+        self.record.event("error", where="format", reading="no_answer", count=self.format_errors,
+                          message="the reply had no answer of the right form")  # fmt: skip
+        text = self.prompts.render(
+            "direct_again", problems=problems, form=describe_form(self._task(), *self._suggested)
+        )
+        return self._observe(Observation("answer_now", text))
 
     def _give_best(self, reason: str) -> Observation:
         """The best that is known without asking: an answer that only its wording kept out."""
@@ -456,3 +491,10 @@ class Environment:
         if self._cleanup is not None:
             cleanup, self._cleanup = self._cleanup, None
             await asyncio.shield(cleanup())
+
+
+def _limits(limits: Limits, interface: str) -> Limits:
+    """The limits of an interface: one program has one repair, and only cells have a plan."""
+    if interface == "single-pass":
+        return replace(limits, plan=False, max_steps=min(2, limits.max_steps))
+    return limits if interface != "direct" else replace(limits, plan=False)
