@@ -17,14 +17,20 @@ the same path.
 from __future__ import annotations
 
 from spatialclaw.kernel.launch.options import Confine, LaunchOptions, Layout
+from spatialclaw.kernel.launch.probing import Layer, probe
+from spatialclaw.kernel.launch.reaping import Leftover, reap
 from spatialclaw.kernel.launch.start import Launched, prepare, start, stop_templates, warm
 
 __all__ = [
     "Confine",
     "LaunchOptions",
     "Launched",
+    "Layer",
     "Layout",
+    "Leftover",
     "prepare",
+    "probe",
+    "reap",
     "start",
     "stop_templates",
     "warm",

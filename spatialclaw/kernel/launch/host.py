@@ -17,6 +17,7 @@ from typing import IO, Any
 
 from spatialclaw.errors import KernelStartError
 from spatialclaw.kernel.launch.confine import environment
+from spatialclaw.kernel.launch.reaping import MARK, owner
 
 __all__ = ["Line", "Template", "shared", "stop"]
 
@@ -35,13 +36,28 @@ class Line:
         stderr: Reading end of its standard error.
     """
 
-    def __init__(self, template: socket.socket, talk: socket.socket, stderr: int) -> None:
+    def __init__(self, template: socket.socket, talk: socket.socket) -> None:
         self.template = template
         self.talk = talk
-        self.stderr = stderr
         for end in (template, talk):
             end.setblocking(False)
-        os.set_blocking(stderr, False)
+        self.stderr, self._writing = os.pipe()
+        os.set_blocking(self.stderr, False)
+
+    def tell(self, plan: dict[str, Any]) -> None:
+        """Sends the forked process what it is to do, with its standard error.
+
+        Raises:
+            KernelStartError: It has gone.
+        """
+        try:
+            self.talk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+            self.talk.sendmsg([json.dumps(plan).encode()], [_rights(self._writing)])
+        except OSError as error:
+            raise KernelStartError(f"the forked process is gone ({error.strerror})") from None
+        finally:
+            os.close(self._writing)
+            self._writing = -1
 
     def receive(self) -> dict[str, Any] | None:
         """The template's next message, or None when there is none now."""
@@ -78,9 +94,10 @@ class Line:
         """Frees the descriptors; kills a process that still runs."""
         self.template.close()
         self.talk.close()
-        if self.stderr >= 0:
-            os.close(self.stderr)
-            self.stderr = -1
+        for fd in (self.stderr, self._writing):
+            if fd >= 0:
+                os.close(fd)
+        self.stderr = self._writing = -1
 
 
 class Template:
@@ -150,31 +167,25 @@ class Template:
         """Whether it runs."""
         return self.process.poll() is None
 
-    def request(self, plan: dict[str, Any], *, isolated: bool) -> Line:
-        """Has it fork a process that is given `plan`.
+    def request(self, *, isolated: bool) -> Line:
+        """Has it fork a process that waits for its plan.
 
         Raises:
             KernelStartError: The template is gone.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         talk, their_talk = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        reading, writing = os.pipe()
         try:
-            body = json.dumps(plan).encode()
-            talk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            talk.sendmsg([body], [_rights(writing)])
             letter = b"i" if isolated else b"p"
             self.control.sendmsg([letter], [_rights(theirs.fileno(), their_talk.fileno())])
         except OSError as error:
             for end in (ours, talk):
                 end.close()
-            os.close(reading)
             raise KernelStartError(f"the template of kernels is gone ({error.strerror})") from None
         finally:
             theirs.close()
             their_talk.close()
-            os.close(writing)
-        return Line(ours, talk, reading)
+        return Line(ours, talk)
 
     def stop(self) -> None:
         """Ends it, and every process that it forked."""
@@ -202,6 +213,7 @@ def _environment(cache: str) -> dict[str, str]:
 
     made = environment.build({}, work=cache)
     made["HOME"] = cache
+    made[MARK] = owner()
     made["MPLCONFIGDIR"] = platformdirs.user_cache_dir("spatialclaw", ensure_exists=True)
     return made
 

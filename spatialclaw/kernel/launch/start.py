@@ -15,9 +15,10 @@ from typing import Any
 
 from spatialclaw.errors import ConfinementError, KernelStartError, SpatialclawError
 from spatialclaw.kernel.launch import host, view
-from spatialclaw.kernel.launch.confine import environment
+from spatialclaw.kernel.launch.confine import cgroups, environment
 from spatialclaw.kernel.launch.confine.limits import Limits
 from spatialclaw.kernel.launch.options import LaunchOptions, Layout
+from spatialclaw.kernel.launch.reaping import owner
 
 __all__ = ["Launched", "prepare", "start", "stop_templates", "warm"]
 
@@ -48,6 +49,7 @@ class Launched:
     ) -> None:
         self._line = line
         self._own = own
+        self._group: cgroups.Group | None = None
         self.layout = layout
         self.confine = options.confine
         self.forked = own is None
@@ -72,6 +74,14 @@ class Launched:
         elif "exit" in message:
             self.returncode = int(message["exit"])
 
+    async def _join(self, group: cgroups.Group) -> None:
+        """Puts the process into a group before it does anything."""
+        self._group = group
+        while self.poll() is None and self.pid == 0:
+            await self._line.readable(1.0)
+        group.add(self.pid)
+        self.layers += ("cgroups",)
+
     async def _confined(self) -> None:
         """Waits until every layer is in force.
 
@@ -91,7 +101,7 @@ class Launched:
         message = json.loads(data)
         if "failed" in message:
             raise _refusal(message, self.confine)
-        self.layers = tuple(message["confined"])
+        self.layers += tuple(message["confined"])
         self.notes += tuple(message["notes"])
         self.seconds = float(message["seconds"])
         while self.poll() is None and self.pid == 0:
@@ -111,6 +121,12 @@ class Launched:
         """Kills the process and everything below it; returns at once. Safe to call twice."""
         self._line.hang_up()
 
+    def send_signal(self, number: int) -> None:
+        """Sends a signal to the process (the guard, when there is one); none once it has ended."""
+        if self.poll() is None and self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
     def last_words(self) -> str:
         """What the process wrote to its standard error before the kernel took it over."""
         with contextlib.suppress(OSError):
@@ -122,6 +138,8 @@ class Launched:
         self.kill()
         await self.wait(10)
         self._line.close()
+        if self._group is not None:
+            self._group.remove()
         if self._own is not None:
             await asyncio.to_thread(self._own.stop)
         for made in (self.layout.ipc, self.layout.work):
@@ -132,7 +150,7 @@ def _refusal(message: dict[str, Any], level: str) -> SpatialclawError:
     layer, text = message["failed"], message["message"]
     if layer == "start":
         return KernelStartError(f"the kernel's process cannot be started: {text}")
-    from spatialclaw.kernel.launch.probe import REMEDIES
+    from spatialclaw.kernel.launch.probing import REMEDIES
 
     return ConfinementError(
         f"the confinement {level!r} cannot be had here: {layer}: {text}",
@@ -146,6 +164,7 @@ def prepare(scratch: Path) -> Layout:
     layout.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in (layout.ipc, layout.work):
         folder.mkdir(mode=0o700, exist_ok=True)
+    (layout.scratch / "owner").write_text(owner(), encoding="utf-8")
     return layout
 
 
@@ -188,11 +207,19 @@ async def start(options: LaunchOptions, argv: Sequence[str]) -> Launched:
     template = await asyncio.to_thread(_template, fork=options.fork is not False)
     if options.fork is False:
         own = template
-    line = template.request(plan, isolated=options.confine == "strict")
+    try:
+        line = template.request(isolated=options.confine == "strict")
+    except KernelStartError:
+        if own is not None:
+            own.stop()
+        raise
     launched = Launched(line, layout, options, own=own)
     if options.confine == "off":
         launched.notes += ("the kernel is not confined: cells can do whatever you can",)
     try:
+        if options.confine != "off" and cgroups.home() is not None:
+            await launched._join(cgroups.Group(options.memory_bytes, options.processes))
+        line.tell(plan)
         await launched._confined()
     except BaseException:
         await launched.aclose()
