@@ -87,6 +87,15 @@ class Budget:
                 return kind, value, cap
         return None
 
+    def describe_end(self) -> str:
+        """Which budget ended the run, in words."""
+        spent = self.exhausted()
+        if spent is None:
+            return "no usable cell came"
+        kind, value, cap = spent
+        unit = {"steps": "cells", "seconds": "s", "tokens": "tokens", "cost": "USD"}[kind]
+        return f"{value:.4g} of {cap:.4g} {unit}"
+
     def left(self) -> dict[str, float]:
         """What is left of each budget that has a cap."""
         limits = self.limits

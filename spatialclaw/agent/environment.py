@@ -7,22 +7,23 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from spatialclaw.agent.answers import CheckedAnswer, check_submission, describe_form
+from spatialclaw.agent.answers import CheckedAnswer
 from spatialclaw.agent.budget import Budget, Limits
 from spatialclaw.agent.final_text import literal_submit, read_final_text
+from spatialclaw.agent.judging import Judge
+from spatialclaw.agent.ledger import Ledger
 from spatialclaw.agent.metering import MeteredChat
-from spatialclaw.agent.observation import cell_text, describe_budget, picture_line
+from spatialclaw.agent.observation import cell_text, describe_budget
+from spatialclaw.agent.opening import first_observation, limits_of
 from spatialclaw.agent.parser import ParsedReply, parse_reply, strip_thoughts
-from spatialclaw.agent.pictures import frame_pictures
 from spatialclaw.agent.prompts import Prompts
-from spatialclaw.agent.question import infer_form
 from spatialclaw.agent.record import NoRecord, Record, picture_records, record_cell
 from spatialclaw.agent.scoring import score_answer
 from spatialclaw.agent.sync import LoopThread
 from spatialclaw.agent.tool_calls import read_calls
-from spatialclaw.agent.types import Answer, Observation, ObservationKind, Task
+from spatialclaw.agent.types import Answer, Observation, Task
 from spatialclaw.errors import KernelError
-from spatialclaw.kernel.results import CellResult, Submission
+from spatialclaw.kernel.results import CellResult, Shown
 
 if TYPE_CHECKING:
     from spatialclaw.backends.base import ChatClient
@@ -73,10 +74,9 @@ class Environment:
         self._phase: Phase = "new"
         self._errors_in_a_row = 0
         self._failed: dict[tuple[str, str], int] = {}
-        self._refused: CheckedAnswer | None = None
-        self._refused_value: Any = None
-        self._evidence: list[Any] = []
-        self._suggested: tuple[Any, str | None] = (None, None)
+        self._judge: Judge | None = None
+        self._returned: CheckedAnswer | None = None
+        self._inputs: list[Shown] = []
         self._cleanup: Callable[[], Awaitable[None]] | None = None
         self._thread: LoopThread | None = None
 
@@ -115,8 +115,8 @@ class Environment:
         self.task, self.seed = task, seed
         self.interface = interface or getattr(self._settings, "interface", None) or "code"
         self.record = recorder if recorder is not None else NoRecord()
-        self.budget = Budget(_limits(limits or Limits(), self.interface))
-        self.answer, self._refused, self._refused_value = None, None, None
+        self.budget = Budget(limits_of(self.interface, limits or Limits()))
+        self.answer, self._returned = None, None
         self.format_errors = self._errors_in_a_row = 0
         self._failed = {}
         self.media, self._kernel = media, kernel
@@ -127,9 +127,9 @@ class Environment:
             self.media, self._kernel, self.record = own.media, own.kernel, own.record
             self._cleanup = own.aclose
             chat = chat or own.chat
+        returns = self.budget.limits.verify
+        self._judge = Judge(task, self.prompts, self.record, returns=returns)
         self.chat = None if chat is None else self._metered(chat)
-        suggested, unit = infer_form(task.question, task.choices)
-        self._suggested = (task.answer_type or suggested, task.unit or unit)
         if self.interface == "direct":
             self._phase = "answer_now"
         else:
@@ -161,7 +161,7 @@ class Environment:
 
     async def agive_up(self, reason: str) -> Observation:
         """Ends the episode without an answer, because the policy says it has none."""
-        return self._end(Answer(None, "", answer_type=self._kind(), status="failed", reason=reason))
+        return self._fail(reason)
 
     async def aclose(self) -> None:
         """Ends the kernel if this environment started it."""
@@ -184,6 +184,11 @@ class Environment:
         if self._thread is not None:
             self._thread.close()
             self._thread = None
+
+    @property
+    def ledger(self) -> Ledger:
+        """The evidence of the episode."""
+        return self._judging().ledger
 
     def score(self) -> dict[str, Any]:
         """How good the answer is: a pure function of task, answer and record.
@@ -210,29 +215,17 @@ class Environment:
     # ----------------------------------------------------------------- phases
 
     def _first(self) -> Observation:
-        task = self._task()
-        limits = self.budget.limits
-        sequences = getattr(self.media, "sequences", None) or []
-        pictures = frame_pictures(sequences, limits.shown_frames, limits.frame_edge)
-        left = describe_budget(self.budget)
-        form = describe_form(task, *self._suggested)
-        if self._phase == "plan":
-            ask = self.prompts.render("plan", left=left)
-        elif self._phase == "answer_now":
-            ask = self.prompts.render("direct_ask", form=form)
-        else:
-            ask = self.prompts.render("begin", planned=False, interface=self.interface, left=left)
-        text = self.prompts.render(
-            "task",
-            question=task.question,
-            choices=task.choices,
-            form=form,
-            media=self.media.describe() if self.media is not None else "No pictures.",
-            pictures=[picture_line(i, p) for i, p in enumerate(pictures, start=1)],
-            ask=ask,
+        first = first_observation(
+            self.prompts,
+            self._task(),
+            self.media,
+            interface=self.interface,
+            phase=self._phase,
+            form=self._judging().form,
+            budget=self.budget,
         )
-        kinds: dict[str, ObservationKind] = {"plan": "plan", "answer_now": "answer_now"}
-        return self._observe(Observation(kinds.get(self._phase, "cell"), text, pictures))
+        self._inputs = list(first.images)
+        return self._observe(first)
 
     def _plan(self, reply: str) -> Observation:
         text, thought, _ = strip_thoughts(reply)
@@ -259,10 +252,12 @@ class Environment:
         number = self._record_cell(parsed.code, result)
         self.budget.steps += 1
         problems: list[str] = []
-        if result.submission is not None:
-            checked = self._check(result.submission)
+        if result.submission is not None and not result.ok:
+            problems = ["the cell failed after it submitted"]
+        elif result.submission is not None:
+            checked = self._judging().check(result.submission)
             if checked.ok:
-                return self._finish(checked, "submitted", cell=result)
+                return await self._accept(checked, result)
             problems = checked.problems
         text = cell_text(
             self.prompts,
@@ -279,6 +274,20 @@ class Environment:
             reason = "the program ended without submitting" if one_pass else None
             return self._ask_for_answer(text, result, reason=reason)
         return self._observe(Observation("cell", text, list(result.images), cell=result))
+
+    async def _accept(self, checked: CheckedAnswer, cell: CellResult) -> Observation:
+        """Takes an answer of the right form, or sends it back with the reason."""
+        reasons: list[str] = []
+        if not self.budget.exhausted():
+            frames = sum(len(f) for f in getattr(self.media, "sequences", None) or [])
+            reasons = await self._judging().review(checked, self.chat, self._inputs, frames)
+        if not reasons:
+            return self._finish(checked, "submitted", cell=cell)
+        text = self.prompts.render(
+            "returned", answer=checked.text, reasons=reasons, left=describe_budget(self.budget)
+        )
+        self._returned = checked
+        return self._observe(Observation("cell", text, list(cell.images), cell=cell))
 
     def _read(self, reply: str) -> ParsedReply:
         if self.interface != "tools":
@@ -315,8 +324,8 @@ class Environment:
         text = self.prompts.render(
             "answer_now",
             observation=before,
-            reason=reason or self._why(),
-            form=describe_form(self._task(), *self._suggested),
+            reason=reason or self.budget.describe_end(),
+            form=self._judging().form,
         )
         images = list(cell.images) if cell else []
         return self._observe(Observation("answer_now", text, images, cell=cell))
@@ -337,37 +346,36 @@ class Environment:
             submission = read_final_text(task, strip_thoughts(reply)[0])
         direct = self.interface == "direct"
         if submission is not None:
-            checked = self._check(submission)
+            checked = self._judging().check(submission)
             if checked.ok or checked.soft:
                 checked = replace(checked, problems=[])
                 if direct:
                     return self._finish(checked, "submitted")
-                return self._finish(checked, "best_guess", why=self._why())
+                return self._finish(checked, "best_guess", why=self.budget.describe_end())
         if direct and self.format_errors < self.budget.limits.format_errors:
             return self._no_answer()
-        return self._give_best(self._why())
+        return self._give_best(self.budget.describe_end())
 
     def _no_answer(self) -> Observation:
         """The direct interface again: the reply had no line with an answer of the right form."""
         self.format_errors += 1
-        problems = self._refused.problems if self._refused is not None else []
+        refused = self._judging().refused
+        problems = refused.problems if refused is not None else []
         self.record.event("error", where="format", reading="no_answer", count=self.format_errors,
                           message="the reply had no answer of the right form")  # fmt: skip
-        text = self.prompts.render(
-            "direct_again", problems=problems, form=describe_form(self._task(), *self._suggested)
-        )
+        text = self.prompts.render("direct_again", problems=problems, form=self._judging().form)
         return self._observe(Observation("answer_now", text))
 
     def _give_best(self, reason: str) -> Observation:
         """The best that is known without asking: an answer that only its wording kept out."""
-        refused = self._refused
-        if refused is not None and refused.soft:
+        refused = self._returned or self._judging().refused
+        if refused is not None and (refused.ok or refused.soft):
             return self._finish(replace(refused, problems=[]), "best_guess", why=reason)
-        return self._end(
-            Answer(
-                None, "", answer_type=self._kind(), status="failed", reason=f"no answer: {reason}"
-            )
-        )
+        return self._fail(f"no answer: {reason}")
+
+    def _fail(self, reason: str) -> Observation:
+        kind = self._judging().answer_type
+        return self._end(Answer(None, "", answer_type=kind, status="failed", reason=reason))
 
     # ---------------------------------------------------------------- helpers
 
@@ -379,25 +387,6 @@ class Environment:
         except KernelError as error:
             self.record.event("error", where="kernel", message=str(error))
             return self._give_best(str(error))
-
-    def _check(self, submission: Submission) -> CheckedAnswer:
-        kind, unit = self._suggested
-        checked = check_submission(self._task(), submission, suggested=kind, suggested_unit=unit)
-        if checked.soft and self._refused is not None and submission.value == self._refused_value:
-            checked = replace(checked, problems=[], soft=False)
-        self.record.event(
-            "submit",
-            value=submission.value,
-            unit=submission.unit,
-            confidence=submission.confidence,
-            evidence=submission.evidence,
-            accepted=checked.ok,
-            problems=checked.problems,
-        )
-        self._evidence = list(submission.evidence)
-        if not checked.ok:
-            self._refused, self._refused_value = checked, submission.value
-        return checked
 
     def _finish(
         self,
@@ -415,7 +404,7 @@ class Environment:
                 answer_type=checked.answer_type,
                 confidence=checked.confidence,
                 status=status,
-                evidence=self._evidence,
+                evidence=self._judging().evidence,
                 reason=why,
             ),
             cell,
@@ -433,7 +422,9 @@ class Environment:
         return self._observe(Observation("done", text, done=True, cell=cell))
 
     def _record_cell(self, code: str, result: CellResult) -> int:
-        return record_cell(self.record, code, result, step=self.budget.steps + 1)
+        number = record_cell(self.record, code, result, step=self.budget.steps + 1)
+        self._judging().ledger.add_cell(number, result)
+        return number
 
     def _repeated(self, code: str, result: CellResult, number: int) -> int | None:
         if result.ok:
@@ -462,16 +453,9 @@ class Environment:
         )
         return observation
 
-    def _why(self) -> str:
-        spent = self.budget.exhausted()
-        if spent is None:
-            return "no usable cell came"
-        kind, value, cap = spent
-        unit = {"steps": "cells", "seconds": "s", "tokens": "tokens", "cost": "USD"}[kind]
-        return f"{value:.4g} of {cap:.4g} {unit}"
-
-    def _kind(self) -> Any:
-        return "choice" if self._task().choices else self._suggested[0] or "text"
+    def _judging(self) -> Judge:
+        assert self._judge is not None
+        return self._judge
 
     def _task(self) -> Task:
         assert self.task is not None
@@ -491,10 +475,3 @@ class Environment:
         if self._cleanup is not None:
             cleanup, self._cleanup = self._cleanup, None
             await asyncio.shield(cleanup())
-
-
-def _limits(limits: Limits, interface: str) -> Limits:
-    """The limits of an interface: one program has one repair, and only cells have a plan."""
-    if interface == "single-pass":
-        return replace(limits, plan=False, max_steps=min(2, limits.max_steps))
-    return limits if interface != "direct" else replace(limits, plan=False)

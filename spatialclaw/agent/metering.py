@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from spatialclaw.agent.budget import Budget
@@ -27,12 +28,21 @@ class MeteredChat:
         chat: The client that all runs share.
         record: Where this run is recorded.
         budget: What this run may take.
+        heard: Called with purpose, messages and text of each reply.
     """
 
-    def __init__(self, chat: ChatClient, record: Record, budget: Budget) -> None:
+    def __init__(
+        self,
+        chat: ChatClient,
+        record: Record,
+        budget: Budget,
+        *,
+        heard: Callable[[str, list[Message], str], None] | None = None,
+    ) -> None:
         self._chat = chat
         self._record = record
         self._budget = budget
+        self._heard = heard
         self._sent: dict[str, list[Message]] = {}
         self._number = 0
 
@@ -95,6 +105,8 @@ class MeteredChat:
             seconds=round(reply.seconds, 4),
             retries=reply.retries,
         )
+        if self._heard is not None:
+            self._heard(purpose, messages, reply.text)
         return reply
 
     async def aclose(self) -> None:

@@ -182,7 +182,7 @@ def _call(value: Any) -> Call:
     name = next((value[k] for k in _NAME_KEYS if isinstance(value.get(k), str)), None)
     if name is None:
         raise _Wrong(f"a call names its primitive: {{'call': ...}}, not {str(value)[:80]}")
-    raw = next((value[k] for k in _ARGUMENT_KEYS if k in value), {})
+    raw: Any = next((value[k] for k in _ARGUMENT_KEYS if k in value), {})
     if isinstance(raw, str):
         try:
             raw = json.loads(raw or "{}", strict=False)

@@ -110,12 +110,21 @@ def read_completion(body: str) -> Completion:
     text = _text(message.get("content")) or _text(message.get("refusal"))
     name, reasoning = _reasoning(message)
     text, thought, open_thought = strip_thoughts(text)
+    text = _with_calls(text, message.get("tool_calls"))
     thought = "\n".join(part for part in (reasoning, thought) if part)
     finish = str(choice.get("finish_reason") or ("length" if open_thought else "stop"))
     if not text.strip() and finish == "stop" and _has_content(reasoning):
         # Some servers put the whole reply into the reasoning and leave the content empty.
         text, thought = reasoning, ""
     return Completion(text.strip("\n"), thought, finish, _usage(data.get("usage")), name)
+
+
+def _with_calls(text: str, calls: Any) -> str:
+    """The text with native tool calls written out as the JSON that the loop reads."""
+    if not isinstance(calls, list):
+        return text
+    written = [c["function"] for c in calls if isinstance(c, dict) and "function" in c]
+    return f"{text}\n```json\n{json.dumps(written)}\n```".lstrip() if written else text
 
 
 def _has_content(reasoning: str) -> bool:

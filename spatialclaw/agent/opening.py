@@ -1,0 +1,66 @@
+"""The first observation: the question, what the input is, and what to write."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from spatialclaw.agent.budget import Budget, Limits
+from spatialclaw.agent.observation import describe_budget, picture_line
+from spatialclaw.agent.pictures import frame_pictures
+from spatialclaw.agent.prompts import Prompts
+from spatialclaw.agent.types import Observation, ObservationKind, Task
+
+__all__ = ["first_observation", "limits_of"]
+
+_KINDS: dict[str, ObservationKind] = {"plan": "plan", "answer_now": "answer_now"}
+
+
+def limits_of(interface: str, limits: Limits) -> Limits:
+    """The limits of an interface: one program has one repair, and only cells have a plan."""
+    if interface == "single-pass":
+        return replace(limits, plan=False, max_steps=min(2, limits.max_steps))
+    return limits if interface != "direct" else replace(limits, plan=False)
+
+
+def first_observation(
+    prompts: Prompts,
+    task: Task,
+    media: Any,
+    *,
+    interface: str,
+    phase: str,
+    form: str,
+    budget: Budget,
+) -> Observation:
+    """What the policy sees first.
+
+    Args:
+        prompts: Templates.
+        task: The question.
+        media: Loaded media, or None.
+        interface: How the policy acts.
+        phase: "plan", "cell" or "answer_now".
+        form: The form of the answer in words, or "".
+        budget: What is left.
+    """
+    limits = budget.limits
+    sequences = getattr(media, "sequences", None) or []
+    pictures = frame_pictures(sequences, limits.shown_frames, limits.frame_edge)
+    left = describe_budget(budget)
+    if phase == "plan":
+        ask = prompts.render("plan", left=left)
+    elif phase == "answer_now":
+        ask = prompts.render("direct_ask", form=form)
+    else:
+        ask = prompts.render("begin", planned=False, interface=interface, left=left)
+    text = prompts.render(
+        "task",
+        question=task.question,
+        choices=task.choices,
+        form=form,
+        media=media.describe() if media is not None else "No pictures.",
+        pictures=[picture_line(i, p) for i, p in enumerate(pictures, start=1)],
+        ask=ask,
+    )
+    return Observation(_KINDS.get(phase, "cell"), text, pictures)
