@@ -152,6 +152,9 @@ _NUMBER = re.compile(
     r"(?:number\b|" + _QUANTITY + "))",
     re.IGNORECASE,
 )
+_UNITS_COUNTED = re.compile(
+    r"\bhow many ((?:(?:square|cubic) )?[a-z]+(?: per [a-z]+)?|[a-z]+/[a-z]+)\b", re.IGNORECASE
+)
 _COUNT = re.compile(r"\b(?:how many|(?:what is )?the number of|count the)\b", re.IGNORECASE)
 _YES_NO = re.compile(
     r"^(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|am)\b[^?]*\?",
@@ -187,6 +190,9 @@ def infer_form(
     unit = canonical_unit(asked.group(1)) if asked else None
     sentences = [part for part in final if "?" in part] or final
     if any(_COUNT.search(part) for part in sentences):
+        counted = _UNITS_COUNTED.search(text)
+        if counted and canonical_unit(counted.group(1)):
+            return "number", canonical_unit(counted.group(1))
         return "number", unit if unit not in (None, "px") else "count"
     if _BOX.search(text):
         return "box", None
