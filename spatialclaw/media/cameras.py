@@ -290,6 +290,8 @@ def _by_picture(data: Mapping[str, Any], origin: str) -> dict[str, Camera]:
         return {}
     cameras = {}
     for name, value in data.items():
+        if isinstance(value, list) and np.size(value) not in (4, 9):
+            return {}
         nested = {"intrinsics": value} if isinstance(value, list) else value
         camera = _camera(nested, _flatten(nested), f"{origin}, {name}")
         if camera is not None:

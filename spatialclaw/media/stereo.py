@@ -58,8 +58,7 @@ def join_pair(left: Shot, right: Shot, position: int, calibration: Calibration) 
         left.pose, left.pose_source = np.eye(4), "stereo calibration"
     shift = np.eye(4)
     shift[0, 3] = calibration.baseline_m
-    if right.pose is None:
-        right.pose, right.pose_source = left.pose @ shift, "stereo calibration"
+    right.pose, right.pose_source = left.pose @ shift, "stereo calibration"
 
 
 def rectified_evidence(left: Path, right: Path) -> str | None:

@@ -8,7 +8,7 @@ import struct
 
 import numpy as np
 import pytest
-from conftest import picture, save, save_depth, save_video
+from media_samples import picture, save, save_depth, save_video
 
 from spatialclaw.errors import MediaError
 from spatialclaw.media import load

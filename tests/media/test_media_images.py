@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import struct
+import zlib
 
 import numpy as np
 import pytest
-from conftest import picture, save
+from media_samples import peak_mb, picture, save
 from PIL import Image
 
 from spatialclaw.errors import MediaError
@@ -190,33 +190,32 @@ def test_large_picture_is_made_smaller_with_a_note(tmp_path, opened):
     assert any("2000x1500 made smaller to 400x300" in note for note in frames.media.notes)
 
 
-@pytest.mark.parametrize(("kind", "limit_mb"), [("jpg", 250), ("png", 700)])
+@pytest.mark.parametrize(
+    ("kind", "limit_mb"),
+    [("jpg", 350), pytest.param("png", 800, marks=pytest.mark.slow)],
+)
 def test_hundred_megapixels_in_bounded_memory(tmp_path, kind, limit_mb):
     path = tmp_path / f"large.{kind}"
-    Image.new("RGB", (12000, 9000), (20, 90, 160)).save(path)
+    Image.new("RGB", (12000, 9000), (20, 90, 160)).save(path, compress_level=1)
     code = (
-        "import resource, sys\n"
+        "import sys\n"
         "from spatialclaw.media import load\n"
-        "base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "frame = load(sys.argv[1], workdir=sys.argv[2]).sequences[0][0]\n"
         "assert frame.width * frame.height <= 16e6 and frame.source_size == (12000, 9000)\n"
         "assert abs(frame.image[100, 100].astype(int) - (20, 90, 160)).max() < 4\n"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base) // 1024)\n"
     )
-    out = subprocess.run(
-        [sys.executable, "-c", code, str(path), str(tmp_path / "run")],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert int(out.stdout) < limit_mb, out.stdout
+    assert peak_mb(code, path, tmp_path / "run") < limit_mb
 
 
-@pytest.mark.parametrize("size", [(20000, 10000), (40000, 30000)])
+@pytest.mark.parametrize("size", [(20000, 10000), (60000, 60000)])
 def test_decompression_bomb_is_refused(tmp_path, size):
-    # One bit a pixel: a few kilobytes that would become gigabytes.
+    # A hundred bytes that claim to be gigabytes.
     path = tmp_path / "bomb.png"
-    Image.new("1", size).save(path)
+    Image.new("RGB", (8, 8)).save(path)
+    data = bytearray(path.read_bytes())
+    data[16:24] = struct.pack(">II", *size)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(bytes(data))
     assert size[0] * size[1] > MAX_SOURCE_PIXELS
     with pytest.raises(MediaError, match=r"bomb\.png.*above the limit of 178 megapixels"):
         read_picture(path)
