@@ -42,6 +42,7 @@ LAZY = {"o3d": "open3d", "plt": "matplotlib.pyplot"}
 READY = {"np": "numpy", "scipy": "scipy", "cv2": "cv2"}
 
 _missing: dict[str, str] = {}
+_found: dict[str, Any] = {}
 
 
 class LazyModule(types.ModuleType):
@@ -62,7 +63,9 @@ class LazyModule(types.ModuleType):
 
 
 def vocabulary() -> dict[str, Any]:
-    """The primitives that are there, by their names in a cell."""
+    """The primitives that are there, by their names in a cell; looked for once a process."""
+    if _found:
+        return dict(_found)
     found: dict[str, Any] = {}
     for name, places in VOCABULARY.items():
         why = "there is no such module"
@@ -83,6 +86,7 @@ def vocabulary() -> dict[str, Any]:
         else:
             _missing[name] = why
     found.update(_plugins())
+    _found.update(found)
     return found
 
 

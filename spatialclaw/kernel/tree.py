@@ -240,9 +240,7 @@ class Tree:
         ready, exited = self.life.ready(gen), self.life.exited(gen)
         channel: Channel | None = None
         try:
-            answer = await self.life.order(
-                "wake", name=name, gen=gen, connection=info, keep=True
-            )
+            answer = await self.life.order("wake", name=name, gen=gen, connection=info, keep=True)
             if not answer.get("ok"):
                 return None
             both: set[asyncio.Future[Any]] = {ready, exited}

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import comm
 import ipykernel.debugger
 import zmq
+from ipykernel.compiler import XCachingCompiler
 from ipykernel.iostream import IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
+from ipykernel.kernelbase import Kernel as KernelBase
 from ipykernel.zmqshell import ZMQInteractiveShell
 from jupyter_client.session import Session
 from tornado.ioloop import IOLoop
@@ -26,10 +32,19 @@ from spatialclaw.kernel.inside.sleep import Woken
 from spatialclaw.kernel.inside.stream import CappedStream
 from spatialclaw.kernel.inside.trace import describe
 
-__all__ = ["App", "Order", "make"]
+__all__ = ["App", "Order", "prewarm"]
 
 _buried: list[Any] = []
 """Objects of a life before a snapshot: their descriptors are closed, they must never be freed."""
+
+
+class NoThread:
+    """In place of the thread for subshells: false, but knows the main thread."""
+
+    parent_thread = threading.main_thread()
+
+    def __bool__(self) -> bool:
+        return False
 
 
 @dataclass
@@ -40,9 +55,16 @@ class Order:
 
 
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
-    """IPython's shell; its tracebacks are short plain text about the cell."""
+    """IPython's shell; its tracebacks are short plain text about the cell.
+
+    It needs no kernel to come to life: a template process makes it before it forks.
+    """
 
     last_error: dict[str, Any] | None = None
+
+    def init_profile_dir(self, profile_dir: Any) -> None:
+        """None: nothing of these kernels is kept in the user's folders."""
+        self.profile_dir = None
 
     def showtraceback(self, *_args: Any, **_kwargs: Any) -> None:
         """Keeps a description of the exception for the cell's report; prints nothing."""
@@ -57,7 +79,13 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
 
     showindentationerror = showsyntaxerror
 
+    def _format_exception_for_storage(self, exception: Any, *_args: Any, **_kwargs: Any) -> Any:
+        """For a history that is not kept; IPython's takes a third of a second."""
+        return {"ename": type(exception).__name__, "evalue": "", "traceback": []}
+
     def _keep(self, etype: Any, value: Any, trace: Any) -> None:
+        if self.last_error is not None:
+            return  # only the first one is the cell's
         self.last_error = describe(etype, value, trace, self.compile)
         self._last_traceback = [self.last_error["traceback"]]
 
@@ -65,11 +93,20 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
 class Kernel(IPythonKernel):  # type: ignore[misc]
     """IPython's kernel with our report after each cell and our requests on the shell channel."""
 
-    shell_class = Type(Shell)
     _execute_sleep = 0
+    _supports_kernel_subshells = False
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        # IPythonKernel.__init__ makes a shell and a debugger and looks at every module there is;
+        # the shell is there already, and all that is left is to connect it
+        KernelBase.__init__(self, **kwargs)
+        shell = self.shell = Shell.instance()
+        shell.displayhook.session = shell.display_pub.session = self.session
+        shell.displayhook.pub_socket = shell.display_pub.pub_socket = self.iopub_socket
+        shell.displayhook.topic = self._topic("execute_result")
+        self.comm_manager = comm.get_comm_manager()
+        for kind in ("comm_open", "comm_msg", "comm_close"):
+            self.shell_handlers[kind] = getattr(self.comm_manager, kind)
         self.shell_handlers["spatialclaw_request"] = self.spatialclaw_request
         self.watch: CellWatch | None = None
 
@@ -79,9 +116,12 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             return await super().do_execute(code, silent, *args, **kwargs)
         self.shell.last_error = None
         self.watch.before(code)
-        reply: dict[str, Any] = {}
         try:
             reply = await super().do_execute(code, silent, *args, **kwargs)
+        except Exception as error:  # IPython met an exception it cannot even print
+            reply = {"status": "error", "ename": type(error).__name__, "evalue": ""}
+            reply |= {"traceback": [], "user_expressions": {}, "payload": []}
+            reply["execution_count"] = self.execution_count
         finally:
             self.watch.after(self.shell.last_error)
         return reply
@@ -101,6 +141,7 @@ class App(IPKernelApp):  # type: ignore[misc]
     kernel: Any
     context: Any
     session: Any
+    shell: Any
     iopub_port: Any
     tie: Tie | None = None
     order: Order | None = None
@@ -140,28 +181,49 @@ class App(IPKernelApp):  # type: ignore[misc]
         """Creates the kernel and its watch."""
         super().init_kernel()
         self.kernel.app = self
+        self.kernel.shell_channel_thread = NoThread()
         self.kernel.watch = CellWatch(self.kernel)
-
-    def log_connection_info(self) -> None:
-        """Keeps the ports; nobody is told how to connect."""
-        names = ("shell", "iopub", "stdin", "hb", "control")
-        self._ports = {name: getattr(self, f"{name}_port") for name in names}
-
-    def load_config_file(self, *_args: Any, **_kwargs: Any) -> None:
-        """Nothing: a user's IPython settings are not for these kernels."""
 
     def configure_tornado_logger(self) -> None:
         """Nothing: the stock handler would be added once a life."""
 
-    def init_gui_pylab(self) -> None:
-        """Nothing: figures are published by the backend the environment names."""
+    def open(self, connection: str | dict[str, Any], tie: Tie | None) -> None:
+        """Opens sockets and makes the kernel around the shell that is there.
+
+        Args:
+            connection: Connection file, or its content.
+            tie: To the guard.
+        """
+        self.tie = tie
+        self.context = None
+        if isinstance(connection, str):
+            self.connection_file = connection
+            connection = json.loads(Path(connection).read_text(encoding="utf-8"))
+        self.session = Session(parent=self)
+        for name in ("shell", "stdin", "iopub", "hb", "control"):
+            setattr(self, f"{name}_port", 0)
+        self.load_connection_info(connection)
+        asked = [connection.get(f"{n}_port") for n in ("shell", "stdin", "iopub", "control")]
+        self.init_sockets()
+        self.init_heartbeat()
+        if not all(asked):
+            self.write_connection_file()
+        self._ports = {
+            name: getattr(self, f"{name}_port")
+            for name in ("shell", "iopub", "stdin", "hb", "control")
+        }
+        self.init_io()
+        self.init_signal()
+        shell = Shell.instance()
+        self.init_kernel()
+        shell.kernel = shell.parent = self.kernel
+        self.shell = shell
 
     def reopen(self, woken: Woken) -> None:
-        """Builds new sockets, threads and a new kernel around the old shell and namespace."""
-        old_loop = asyncio.get_event_loop_policy().get_event_loop()
+        """Comes back on new sockets, with new threads and a new kernel around the old shell."""
         _buried.append(
             (
-                old_loop,
+                asyncio.get_event_loop_policy().get_event_loop(),
                 IOLoop.current(),
                 self.context,
                 self.kernel,
@@ -182,58 +244,36 @@ class App(IPKernelApp):  # type: ignore[misc]
         )
         if self.tie is not None:
             self.tie.channel.detach()
-        self.tie = woken.tie
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
+        asyncio.set_event_loop(asyncio.new_event_loop())
         zmq.Context._instance = None
-        self.context = None
-        info = woken.connection
-        self.ip, self.transport = info["ip"], info["transport"]
-        for name in ("shell", "stdin", "iopub", "hb", "control"):
-            setattr(self, f"{name}_port", int(info[f"{name}_port"]))
-        self.session = Session(
-            parent=self,
-            key=info["key"].encode(),
-            signature_scheme=info["signature_scheme"],
-        )
+        watch, count = self.kernel.watch, self.kernel.execution_count
         self.kernel_class.clear_instance()
         sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-        old_watch = self.kernel.watch
-        count = self.kernel.execution_count
-        self.init_sockets()
-        self.init_io()
-        shell = self.kernel.shell
-        self.init_kernel()
-        kernel = self.kernel
-        shell.kernel = shell.parent = kernel
-        kernel.execution_count = count
-        if old_watch is not None:
-            kernel.watch.adopt(old_watch)
+        self.open(woken.connection, woken.tie)
+        self.kernel.execution_count = count
+        self.kernel.watch.adopt(watch)
 
 
-def make(connection_file: str, tie: Tie | None) -> App:
-    """An initialised application, ready to `start`."""
+def prewarm() -> App:
+    """Makes the application and the shell, without sockets and threads; once a process."""
     ipykernel.debugger._is_debugpy_available = False
+    if App.initialized():
+        return App.instance()
     config = Config()
     config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.cache_size = 0
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.automagic = False
     config.InteractiveShell.separate_in = ""
     config.IPKernelApp.capture_fd_output = False
     config.IPKernelApp.outstream_class = f"{CappedStream.__module__}.CappedStream"
-    config.IPKernelApp.exec_PYTHONSTARTUP = False
-    config.IPKernelApp.ignore_cwd = True
     config.IPKernelApp.log_level = "ERROR"
     # above this size pyzmq sends without copying and starts a thread to free the memory
     config.Session.copy_threshold = 1 << 40
     app: App = App.instance(parent_handle=0, config=config)
-    app.tie = tie
-    app.initialize(["-f", connection_file])
+    app.profile_dir = None
+    app.init_pdb()
+    hmac.new(b"", digestmod=hashlib.sha256)  # OpenSSL takes milliseconds to wake up
+    Shell.instance(parent=app, config=config, user_ns={}, compiler_class=XCachingCompiler)
     return app
-
-
-def connection(path: str) -> dict[str, Any]:
-    """Reads a connection file."""
-    content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    return content

@@ -24,6 +24,7 @@ _BY_IDENTITY = (
     types.MethodType,
 )
 _SAMPLE = 4096
+_SMALL = 256 * 1024
 _WIDTH = 256
 _DEPTH = 4
 
@@ -60,14 +61,16 @@ def _array(array: np.ndarray[Any, Any], budget: Budget) -> int:
         return hash(head)  # a frame: nobody changes it
     if plain.flags.c_contiguous:
         flat = plain.reshape(-1).view(np.uint8)
-        whole = flat.size <= 65536 or not budget.late
-        if whole:
+        if flat.size <= _SMALL:
+            value = hash((head, flat.tobytes()))
+        elif not budget.late:
+            # sums of rows and of columns of the bytes laid out as a square: order matters too
             words = flat[: flat.size // 8 * 8].view(np.uint64)
-            with np.errstate(over="ignore"):
-                total = int(np.add.reduce(words)) if words.size else 0
-                # the order matters too: a second sum, over one word of every 61
-                mixed = hash(words[::61][:100_000].tobytes())
-            value = hash((head, total, mixed, flat[flat.size // 8 * 8 :].tobytes()))
+            side = int(words.size**0.5)
+            square = words[: side * side].reshape(side, side)
+            rows, columns = np.add.reduce(square, axis=1), np.add.reduce(square, axis=0)
+            rest = flat[side * side * 8 :].tobytes()
+            value = hash((head, rows.tobytes(), columns.tobytes(), rest))
         else:
             step = max(1, flat.size // _SAMPLE)
             value = hash((head, flat[::step][:_SAMPLE].tobytes()))

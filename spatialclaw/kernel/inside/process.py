@@ -35,6 +35,9 @@ PRELOAD = (
     "ipykernel.displayhook",
     "ipykernel.iostream",
     "psutil",
+    "tornado.platform.asyncio",
+    "zmq.eventloop.zmqstream",
+    "uuid",
     "spatialclaw.kernel.inside.app",
     "spatialclaw.primitives.namespace",
 )
@@ -48,8 +51,22 @@ ENVIRONMENT = {
 }
 
 
+HEAVY = ("open3d", "matplotlib.pyplot", "spatialclaw.primitives.runtime_figures")
+"""What a template imports too: the kernels forked from it share it, others import it on use."""
+
+
 def preload() -> None:
-    """Imports everything a kernel needs, starting no thread and opening no socket."""
+    """Imports everything that cells may use, starting no thread and opening no socket."""
+    _essentials()
+    for module in HEAVY:
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            continue  # the cell that uses it will be told
+    gc.collect()
+
+
+def _essentials() -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for module in PRELOAD:
@@ -57,6 +74,9 @@ def preload() -> None:
     from spatialclaw.primitives.namespace import preload as vocabulary
 
     vocabulary()
+    from spatialclaw.kernel.inside.app import prewarm
+
+    prewarm()
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -93,14 +113,15 @@ def _flush() -> None:
 
 
 def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
-    preload()
+    _essentials()
     _reseed()
     gc.freeze()
-    from spatialclaw.kernel.inside.app import App, make
+    from spatialclaw.kernel.inside.app import prewarm
     from spatialclaw.primitives import runtime
 
     runtime.connect(options.gateway)
-    app: App = make(options.connection, tie)
+    app = prewarm()
+    app.open(options.connection, tie)
     if tie:
         tie.say(say="ready")
     while True:
