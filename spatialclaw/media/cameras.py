@@ -31,6 +31,7 @@ __all__ = [
     "camera_from_matrix",
     "camera_from_text",
     "load_json",
+    "looks_like_intrinsics",
     "projections",
 ]
 
@@ -271,15 +272,13 @@ def camera_from_text(path: Path, text: str) -> Camera | None:
     matrix = matrix_rows(rows, 3, 3)
     if matrix is None:
         return None
-    looks_like_one = (
-        matrix[0, 0] > 5
-        and matrix[1, 1] > 5
-        and abs(matrix[2, 0]) < 1e-6
-        and abs(matrix[2, 1]) < 1e-6
-        and abs(matrix[1, 0]) < 1e-6
-        and abs(matrix[2, 2] - 1) < 1e-6
-    )
-    return camera_from_matrix(matrix, path.name) if looks_like_one else None
+    return camera_from_matrix(matrix, path.name) if looks_like_intrinsics(matrix) else None
+
+
+def looks_like_intrinsics(matrix: Matrix) -> bool:
+    """Whether a matrix has the form fx 0 cx / 0 fy cy / 0 0 1 (and a column or row of a pose)."""
+    bottom = np.abs(matrix[2, :3] - (0, 0, 1)).max() < 1e-6
+    return bool(bottom and matrix[0, 0] > 5 and matrix[1, 1] > 5 and abs(matrix[1, 0]) < 1e-6)
 
 
 def _by_picture(data: Mapping[str, Any], origin: str) -> dict[str, Camera]:

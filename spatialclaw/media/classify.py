@@ -16,8 +16,10 @@ from spatialclaw.media.cameras import (
     bare_projections,
     calibration_from_json,
     calibration_from_middlebury,
+    camera_from_matrix,
     camera_from_text,
     load_json,
+    looks_like_intrinsics,
     projections,
 )
 from spatialclaw.media.files import (
@@ -286,6 +288,8 @@ def _table(path: Path, rows: list[list[float]] | None, text: str) -> Item:
         return Item(path, "unknown", why="neither numbers nor a calibration")
     for height in (4, 3):
         matrix = matrix_rows(rows, height, 4)
+        if matrix is not None and looks_like_intrinsics(matrix):
+            return Item(path, "calibration", Calibration(camera_from_matrix(matrix[:3, :3], name)))
         if matrix is not None and (len(rows) > 1 or "pose" in words(name)):
             return Item(path, "pose", pose_matrix(matrix, name))
     square = matrix_rows(rows, 3, 3)

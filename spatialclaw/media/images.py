@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,6 +49,8 @@ _TURNS = {
     8: Image.Transpose.ROTATE_90,
 }
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
+#: Filters of warnings belong to the whole process: one thread at a time changes them.
+_QUIET = threading.Lock()
 #: What a 16-bit depth map holds where nothing was measured.
 _NO_DEPTH = (0, 65535)
 
@@ -252,9 +255,9 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     if path.suffix.lower() in (".heic", ".heif"):
         _register_heif(path)
     try:
-        with warnings.catch_warnings():
+        with _QUIET, warnings.catch_warnings():
             # Sizes are judged below, against our own limit.
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path)
             with image:
                 _guard(path, *image.size)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +28,8 @@ MAX_FRAMES = 1000
 MAX_TOTAL_PIXELS = 400_000_000
 #: The array file of one further decoding may have so many bytes.
 MAX_MORE_BYTES = 512 * 1024 * 1024
+#: And all further decodings of a run together so many.
+MAX_MORE_TOTAL_BYTES = 4 * 1024 * 1024 * 1024
 
 
 @dataclass
@@ -48,6 +51,8 @@ class Media:
     workdir: Path
     _videos: dict[int, tuple[VideoSource, Camera | None]] = field(default_factory=dict, repr=False)
     _further: int = field(default=0, repr=False)
+    _further_bytes: int = field(default=0, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def describe(self) -> str:
         """What the model is told about the frames: sizes, times, what is known of the cameras."""
@@ -109,12 +114,21 @@ class Media:
                 raise MediaError(f"max_size is {max_size}", hint="Give 16 pixels or more.")
             scale = min(1.0, max_size / max(source.size))
             limit = min(limit, int(source.size[0] * source.size[1] * scale * scale))
-        self._further += 1
-        with Store(self.workdir / f"further-{self._further:04d}") as store:
+        with self._lock:
+            if self._further_bytes > MAX_MORE_TOTAL_BYTES:
+                raise MediaError(
+                    f"{self._further_bytes / 1e9:.1f} GB of further frames were decoded already",
+                    hint="Work with the frames at hand, or ask for small ones with max_size.",
+                )
+            self._further += 1
+            number = self._further
+        with Store(self.workdir / f"further-{number:04d}") as store:
             store.begin(source.path.name, "video", info=_video_info(source))
-            missing = _write_video(store, source, picks, camera, max(limit, 256), lambda gps: None)
+            missing = _write_video(store, source, picks, camera, max(limit, 256), lambda line: None)
             if len(missing) == len(picks):
                 raise MediaError(f"{source.path.name}: none of these frames can be decoded")
+            with self._lock:
+                self._further_bytes += store.size
             return store.finish()
 
 

@@ -251,8 +251,11 @@ def _paired(
         key = key_of(item)
         if keys.count(key) > 1:
             side = side_of(item)
+            # Of a stereo pair, a depth map without a side is the left picture's.
             fitting = [
-                i for i, c in enumerate(colours) if keys[i] == key and side_of(c) in (side, None)
+                i
+                for i, c in enumerate(colours)
+                if keys[i] == key and side_of(c) in (side or "left", None)
             ]
         else:
             fitting = [i for i, own in enumerate(keys) if own == key]

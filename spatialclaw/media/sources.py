@@ -35,6 +35,8 @@ _PART_FOLDERS = frozenset(
         "poses",
         "velodyne",
         "calib",
+        "intrinsic",
+        "intrinsics",
         "label_2",
         "image_0",
         "image_1",

@@ -136,6 +136,8 @@ class VideoSource:
         if fps is not None:
             if not (math.isfinite(fps) and fps > 0):
                 raise MediaError(f"fps is {fps:g}", hint="Give frames per second above 0.")
+            if (end - begin) * fps > 10 * self.count:
+                fps = 10 * self.count / max(end - begin, _SAME_TIME)
             wanted = begin + np.arange(math.floor((end - begin) * fps + _SAME_TIME) + 1) / fps
         else:
             wanted = np.linspace(begin, end, max(1, count or 1))

@@ -439,3 +439,20 @@ def test_kitti_object_folder(tmp_path, opened):
     assert [frame.index for frame in frames] == [3, 8]
     assert [frame.depth[24, 31] for frame in frames] == [3.0, 8.0]
     assert frames[0].intrinsics[0, 0] == 50
+
+
+def test_scannet_export(tmp_path, opened):
+    root = tmp_path / "scene0000_00"
+    for i in (0, 20, 100):
+        save(root / "color" / f"{i}.jpg", picture(128, 96))
+        save_depth(root / "depth" / f"{i}.png", np.full((48, 64), 1.0 + i / 10))
+        row = f"1 0 0 {i}\n0 1 0 0\n0 0 1 0\n0 0 0 1\n"
+        write(root / "pose" / f"{i}.txt", row if i != 20 else "-inf -inf -inf -inf\n" * 4)
+    write(root / "intrinsic" / "intrinsic_color.txt", "100 0 63 0\n0 100 47 0\n0 0 1 0\n0 0 0 1\n")
+    frames = opened(root)
+    assert [frame.index for frame in frames] == [0, 20, 100]
+    assert frames[0].intrinsics[0].tolist() == [100, 0, 63]
+    assert frames[2].depth.shape == (96, 128)
+    assert np.allclose(frames[2].pose[:3, 3], [100, 0, 0])
+    assert frames[1].pose is None
+    assert any("NaN or infinity" in note for note in frames.media.notes)

@@ -98,6 +98,8 @@ def test_forms_of_intrinsics(tmp_path, opened, content):
     "text",
     [
         "50 0 31\n0 52 24\n0 0 1\n",
+        "50 0 31 0\n0 52 24 0\n0 0 1 0\n0 0 0 1\n",
+        "50 0 31 -20\n0 52 24 0\n0 0 1 0\n",
         "50, 0, 31\n0, 52, 24\n0, 0, 1",
         "50 0 31 0 52 24 0 0 1",
         "50 52 31 24",
@@ -190,6 +192,15 @@ def test_floating_point_depth_is_in_metres(tmp_path, opened, kind):
     assert np.isnan(frame.depth[0, :3]).all()
     assert frame.depth[5, 5] == 1.25
     assert not any("millimetres" in note for note in frame.notes)
+
+
+def test_depth_beside_a_stereo_pair_is_the_left_pictures(tmp_path, opened):
+    paths = [save(tmp_path / f"{side}.png", picture()) for side in ("right", "left")]
+    frames = opened(*paths, save_depth(tmp_path / "depth.png", np.full((48, 64), 2.0)))
+    assert {frame.name: frame.depth is not None for frame in frames} == {
+        "left.png": True,
+        "right.png": False,
+    }
 
 
 def test_several_pairs_are_matched_by_name(tmp_path, opened):
