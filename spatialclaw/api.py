@@ -271,7 +271,30 @@ async def _answer(task: Task, resolved: Resolved, on_event: Listener | None = No
 
 
 async def _converse(task: Task, parts: Parts, backend: Backend, settings: Settings) -> Answer:
-    environment = Environment(settings, prompts=Prompts(settings.prompts_dir))
+    if settings.votes == 1:
+        return await _branch(task, parts, backend, settings, settings.seed)
+    from spatialclaw.agent.votes import vote
+
+    start = "before the votes"
+    await parts.kernel.snapshot(start)
+
+    async def branch(number: int) -> Answer:
+        if number:
+            await parts.kernel.restore(start)
+        parts.record.event("note", text=f"branch {number + 1} of {settings.votes}")
+        return await _branch(task, parts, backend, settings, settings.seed + number)
+
+    answer = await vote(settings.votes, branch)
+    parts.record.answer(answer_json(answer))
+    return answer
+
+
+async def _branch(
+    task: Task, parts: Parts, backend: Backend, settings: Settings, seed: int
+) -> Answer:
+    without = [name.strip() for name in settings.without.split(",") if name.strip()]
+    environment = Environment(settings, prompts=Prompts(settings.prompts_dir, without=without))
+    environment.options["route"] = settings.route
     observation = await environment.areset(
         task,
         media=parts.media,
@@ -279,7 +302,7 @@ async def _converse(task: Task, parts: Parts, backend: Backend, settings: Settin
         recorder=parts.record,
         limits=_limits(settings),
         chat=backend.chat,
-        seed=settings.seed,
+        seed=seed,
     )
     parts.tools.chat = environment.chat
     return await run(
@@ -298,6 +321,7 @@ def _limits(settings: Settings) -> Limits:
         max_tokens=settings.max_tokens,
         max_cost=settings.max_cost,
         cell_timeout=settings.cell_timeout,
+        verify=settings.verify,
     )
 
 

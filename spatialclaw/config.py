@@ -54,6 +54,14 @@ class Settings(BaseModel):
     max_retries: int = Field(4, ge=0, le=20, description="times a failed request is repeated")
     price_input: float | None = Field(None, ge=0, description="US dollars a million input tokens")
     price_output: float | None = Field(None, ge=0, description="US dollars a million output tokens")
+    route: Literal["auto", "always", "never"] = Field(
+        "never", description="whether a cheap look first decides if cells are needed"
+    )
+    verify: int = Field(0, ge=0, le=5, description="times a second opinion may send an answer back")
+    votes: int = Field(1, ge=1, le=50, description="branches that answer, made one answer")
+    without: str = Field(
+        "", description="sections of the prompts to leave out, separated by commas"
+    )
     prompts_dir: Path | None = Field(None, description="a folder of prompts of one's own")
     benchmarks_dir: Path | None = Field(None, description="a folder of benchmarks of one's own")
 

@@ -158,6 +158,9 @@ def _number(
     if not math.isfinite(number):
         raise _Wrong(f"the value is {number}, which is no finite number")
     target = canonical_unit(wanted) or wanted
+    if target == "px" and canonical_unit(unit) == "count":
+        # Pixels that were counted.
+        unit = "px"
     if target == "count":
         if unit is not None and canonical_unit(unit) not in (None, "count"):
             raise _Wrong(f"a count has no unit, and {unit!r} was given")

@@ -15,6 +15,7 @@ from spatialclaw.agent.api_text import api_text, results_text
 from spatialclaw.agent.observation import clip
 from spatialclaw.agent.parser import CUT_MARK
 from spatialclaw.agent.prompts import Prompts, estimate_tokens
+from spatialclaw.agent.routing import DIRECT_CONFIDENCE, Route, ask_route, has_to_be_measured
 from spatialclaw.agent.types import Observation, Task
 from spatialclaw.backends.base import ChatClient, ChatReply, Message, Purpose, RunContext
 from spatialclaw.errors import BackendRejected, SpatialclawError
@@ -152,6 +153,9 @@ class ModelPolicy:
         self._run: RunContext | None = None
         self._conversation: Conversation | None = None
         self._last_reply: str | None = None
+        self._direct: Route | None = None
+        self._first: Observation | None = None
+        self._submitted = False
 
     def bind(self, run: RunContext) -> None:
         """Takes the run's chat and record."""
@@ -172,6 +176,14 @@ class ModelPolicy:
         run = self._run
         if run is None or run.chat is None:
             raise SpatialclawError("a model policy needs a chat client; bind it to a run first")
+        if self._first is None:
+            self._first = observation
+            await self._choose_route(observation, run)
+        if self._direct is not None and observation.kind in ("plan", "cell"):
+            known = self._direct_reply(observation, self._direct)
+            if known is not None:
+                self._last_reply = known
+                return known
         conversation = self._take(observation, run)
         purpose = _PURPOSES.get(observation.kind, "act")
         reply = await self._ask(run.chat, conversation, purpose)
@@ -181,13 +193,46 @@ class ModelPolicy:
         self._last_reply = text
         return text
 
+    async def _choose_route(self, observation: Observation, run: RunContext) -> None:
+        """Lets a cheap look decide, where the settings and the wording leave it open."""
+        mode = run.settings.get("route", "never")
+        if run.chat is None or run.interface != "code" or mode == "never":
+            return
+        if mode == "auto" and has_to_be_measured(self._task):
+            return
+        prompts = run.settings.get("prompts") or Prompts()
+        route = await ask_route(run.chat, prompts, self._task, list(observation.images))
+        run.record.event(
+            "note",
+            text=f"route: {route.way} ({route.confidence:.2f}) {route.why}".strip(),
+            route=route.way,
+            confidence=route.confidence,
+        )
+        if route.way == "direct" and route.confidence >= DIRECT_CONFIDENCE:
+            self._direct = route
+
+    def _direct_reply(self, observation: Observation, route: Route) -> str | None:
+        """A plan that says it is plain to see, then a cell that submits; each once."""
+        if observation.kind == "plan":
+            return f"Plain to see, nothing to measure: {route.why}"
+        if self._submitted:
+            # It was sent back: the ordinary way from here on.
+            self._direct = None
+            return None
+        self._submitted = True
+        evidence = [f"plain to see: {route.why}"]
+        call = f"submit({route.answer!r}, confidence={route.confidence}, evidence={evidence!r})"
+        return f"```python\n{call}\n```"
+
     def _take(self, observation: Observation, run: RunContext) -> Conversation:
         if self._conversation is None:
             prompts = run.settings.get("prompts") or Prompts()
             budget = self._budget or run.settings.get("context") or ContextBudget()
             system = system_prompt(prompts, interface=run.interface)
             self._conversation = Conversation(system, budget)
-            self._conversation.begin(observation)
+            self._conversation.begin(self._first or observation)
+            if self._first is not None and observation is not self._first:
+                self._conversation.add(self._last_reply or "", observation)
         else:
             before = self._conversation.condensations
             self._conversation.add(self._last_reply or "", observation)

@@ -26,7 +26,7 @@ from spatialclaw.errors import KernelError
 from spatialclaw.kernel.results import CellResult, Shown
 
 if TYPE_CHECKING:
-    from spatialclaw.backends.base import ChatClient
+    from spatialclaw.backends.base import ChatClient, Message
 
 __all__ = ["Environment", "Executor"]
 
@@ -56,6 +56,15 @@ class Environment:
         settings: `spatialclaw.config.Settings`; needed only when ``reset`` is to load the media and
             start a kernel itself.
         prompts: Templates; the packaged ones by default.
+
+    Attributes:
+        task: The question, after a reset.
+        record: Where the episode is recorded.
+        budget: What it took and may take.
+        chat: The VLM of `locate` and `look`, counted and recorded, or None.
+        options: Further settings for policies, such as {"route": "auto"}.
+        answer: The answer, once the episode is done.
+        format_errors: Replies without a usable cell.
     """
 
     def __init__(self, settings: Any = None, *, prompts: Prompts | None = None) -> None:
@@ -68,6 +77,7 @@ class Environment:
         self.chat: ChatClient | None = None
         self.interface = "code"
         self.seed = 0
+        self.options: dict[str, Any] = {}
         self.answer: Answer | None = None
         self.format_errors = 0
         self._kernel: Executor | None = None
@@ -462,9 +472,13 @@ class Environment:
         return self.task
 
     def _metered(self, chat: ChatClient) -> ChatClient:
-        return (
-            chat if isinstance(chat, MeteredChat) else MeteredChat(chat, self.record, self.budget)
-        )
+        if isinstance(chat, MeteredChat):
+            return chat
+        return MeteredChat(chat, self.record, self.budget, heard=self._heard, seed=self.seed)
+
+    def _heard(self, purpose: str, messages: list[Message], reply: str) -> None:
+        if purpose in ("look", "locate"):
+            self.ledger.add_look(purpose, messages, reply)
 
     def _loop(self) -> LoopThread:
         if self._thread is None:

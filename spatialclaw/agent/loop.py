@@ -83,5 +83,9 @@ def _context(environment: Environment) -> RunContext:
         interface=environment.interface,
         media=environment.media,
         seed=environment.seed,
-        settings={"prompts": environment.prompts, "limits": environment.budget.limits},
+        settings={
+            "prompts": environment.prompts,
+            "limits": environment.budget.limits,
+            **environment.options,
+        },
     )

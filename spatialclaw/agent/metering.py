@@ -29,6 +29,8 @@ class MeteredChat:
         record: Where this run is recorded.
         budget: What this run may take.
         heard: Called with purpose, messages and text of each reply.
+        seed: Of this run's calls; that of the client when None.
+        temperature: Likewise.
     """
 
     def __init__(
@@ -38,11 +40,15 @@ class MeteredChat:
         budget: Budget,
         *,
         heard: Callable[[str, list[Message], str], None] | None = None,
+        seed: int | None = None,
+        temperature: float | None = None,
     ) -> None:
         self._chat = chat
         self._record = record
         self._budget = budget
         self._heard = heard
+        self._seed = seed
+        self._temperature = temperature
         self._sent: dict[str, list[Message]] = {}
         self._number = 0
 
@@ -63,6 +69,7 @@ class MeteredChat:
         purpose: Purpose,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        seed: int | None = None,
     ) -> ChatReply:
         """Asks the model.
 
@@ -79,7 +86,11 @@ class MeteredChat:
         started = time.monotonic()
         try:
             reply = await self._chat.complete(
-                messages, purpose=purpose, max_tokens=max_tokens, temperature=temperature
+                messages,
+                purpose=purpose,
+                max_tokens=max_tokens,
+                temperature=self._temperature if temperature is None else temperature,
+                seed=self._seed if seed is None else seed,
             )
         except SpatialclawError as error:
             self._record.event(

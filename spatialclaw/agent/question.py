@@ -191,7 +191,7 @@ def infer_form(
     sentences = [part for part in final if "?" in part] or final
     if any(_COUNT.search(part) for part in sentences):
         counted = _UNITS_COUNTED.search(text)
-        if counted and canonical_unit(counted.group(1)):
+        if counted and canonical_unit(counted.group(1)) not in (None, "ratio"):
             return "number", canonical_unit(counted.group(1))
         return "number", unit if unit not in (None, "px") else "count"
     if _BOX.search(text):

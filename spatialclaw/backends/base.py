@@ -73,6 +73,7 @@ class ChatClient(Protocol):
         purpose: Purpose,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        seed: int | None = None,
     ) -> ChatReply:
         """Asks the model; retries what is worth retrying.
 

@@ -144,6 +144,7 @@ class OpenAIChat:
         purpose: Purpose,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        seed: int | None = None,
     ) -> ChatReply:
         """Asks the model; see `spatialclaw.backends.base.ChatClient`."""
         if self.model is None:
@@ -152,6 +153,7 @@ class OpenAIChat:
             messages,
             max_tokens or self.options.max_reply,
             self.options.temperature if temperature is None else temperature,
+            self.options.seed if seed is None else seed,
         )
         while True:
             completion = await self._try(attempt)
@@ -259,7 +261,7 @@ class OpenAIChat:
             tokens = max(256, min(tokens, caps.context - prompt - 64))
         optional: dict[str, Any] = {
             "temperature": attempt.temperature,
-            "seed": self.options.seed,
+            "seed": attempt.seed,
         }
         request = {k: v for k, v in optional.items() if v is not None and k not in caps.dropped}
         request[caps.token_parameter] = tokens
@@ -408,6 +410,7 @@ class _Attempt:
     messages: list[Message]
     max_tokens: int
     temperature: float | None
+    seed: int | None
     started: float = field(default_factory=time.monotonic)
     failures: int = 0
     lessons: int = 0

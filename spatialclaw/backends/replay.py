@@ -45,14 +45,17 @@ class ReplayBackend:
                 f"{run} holds no replies to replay",
                 hint="It ended before the first one; choose another run.",
             )
+        self._policy: ReplayPolicy | None = None
         models = [event.get("model") for event in events if event["kind"] == "reply"]
         self.model: str | None = next((m for m in models if m), None)
         calls = _calls(events)
         self.chat: ChatClient | None = RecordedChat(calls, self.model, strict) if calls else None
 
     def policy(self, task: Task) -> Policy:
-        """The recorded replies, from the start."""
-        return ReplayPolicy(self._replies, str(self.run.path))
+        """The recorded replies; a second policy (a further vote) goes on where the first ended."""
+        if self._policy is None:
+            self._policy = ReplayPolicy(self._replies, str(self.run.path))
+        return self._policy
 
     async def aclose(self) -> None:
         """Nothing is held open."""
@@ -110,6 +113,7 @@ class RecordedChat:
         purpose: Purpose,
         max_tokens: int | None = None,
         temperature: float | None = None,
+        seed: int | None = None,
     ) -> ChatReply:
         """The recorded reply to this request.
 

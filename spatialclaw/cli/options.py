@@ -26,6 +26,8 @@ _TYPES: dict[str, Any] = {
     "temperature": float,
     "request_timeout": float,
     "max_retries": int,
+    "verify": int,
+    "votes": int,
     "price_input": float,
     "price_output": float,
     "runs_dir": Path,

@@ -186,3 +186,12 @@ async def test_a_submission_of_a_failing_cell_does_not_count() -> None:
     seen = await environment.astep(cell("submit(2.0, 'm')\nraise ValueError('no')"))
     assert seen.kind == "cell"
     assert "failed after it submitted" in seen.text
+
+
+async def test_what_the_vlm_said_enters_the_ledger() -> None:
+    environment, _ = await begin(Verifier("It is red."))
+    assert environment.chat is not None
+    await environment.chat.complete([Message("user", ("Which colour?",))], purpose="look")
+    entry = environment.ledger.entries[0]
+    assert (entry.id, entry.kind) == ("s1", "seen")
+    assert "Which colour? -> It is red." in entry.text

@@ -76,7 +76,7 @@ def test_a_picture(photo: Path, tmp_path: Path) -> None:
     with ScriptedServer(script) as server:
         answer = sc.ask(photo, "How many pixels are red?", **options(server, tmp_path))
         requests = server.requests
-    assert (answer.value, answer.unit, answer.status) == (1600, "count", "submitted")
+    assert (answer.value, answer.unit, answer.status) == (1600, "px", "submitted")
     assert answer.usage.requests == 6
     assert answer.model == "scripted-vlm"
     assert [pictures(r) for r in requests] == [1, 1, 2, 1, 1, 2]
@@ -231,3 +231,63 @@ def test_a_replay_that_goes_another_way_says_so(photo: Path, tmp_path: Path) -> 
             photo, "Which one?", choices=["left", "right"], backend=f"replay:{first.run}",
             runs_dir=tmp_path / "runs", confine="process",
         )  # fmt: skip
+
+
+def test_votes_start_from_the_same_state(photo: Path, tmp_path: Path) -> None:
+    script: list[Any] = []
+    for value in (2.0, 2.1, 7.0):
+        script += ["Plan.", cell("print('seen' in dir())\nseen = 1"), cell(f"submit({value}, 'm')")]
+    with ScriptedServer(script) as server:
+        answer = sc.ask(photo, "How far is it?", votes=3, **options(server, tmp_path))
+        seeds = {request["seed"] for request in server.requests}
+    assert answer.value == 2.1
+    assert answer.confidence == pytest.approx(2 / 3, abs=1e-3)
+    outputs = [c["result"]["stdout"].strip() for c in Run(str(answer.run)).cells]
+    assert outputs[::2] == ["False"] * 3
+    assert seeds == {0, 1, 2}
+    recorded = Run(str(answer.run)).answer
+    assert recorded is not None
+    assert recorded["answer"] == 2.1
+
+
+def test_a_second_opinion_over_http(photo: Path, tmp_path: Path) -> None:
+    script = [
+        "Plan.",
+        cell("submit(2, 'm')"),
+        '{"verdict": "refuted", "why": "nothing was measured"}',
+        cell("submit(3, 'm', evidence=['the tape in the picture'])"),
+    ]
+    with ScriptedServer(script) as server:
+        answer = sc.ask(photo, "How far is it?", verify=1, **options(server, tmp_path))
+    assert (answer.value, answer.status, answer.usage.requests) == (3, "submitted", 4)
+
+
+@pytest.mark.parametrize("interface", ["tools", "single-pass", "direct"])
+def test_the_other_interfaces_over_http(photo: Path, tmp_path: Path, interface: str) -> None:
+    native = {"tool_calls": [{"id": "1", "type": "function", "function": {
+        "name": "submit", "arguments": '{"value": 2, "unit": "m"}'}}]}  # fmt: skip
+    script: dict[str, list[Any]] = {
+        "tools": [
+            '```json\n[{"call": "show", "args": {"things": ["$frames[0]"]}}]\n```',
+            Reply(None, message=native, finish="tool_calls"),
+        ],
+        "single-pass": [cell("submit(float(frames[0].width) / 80, 'm')")],
+        "direct": ["It is near.\nANSWER: 2 m"],
+    }
+    with ScriptedServer(script[interface]) as server:
+        answer = sc.ask(photo, "How far is it?", interface=interface, **options(server, tmp_path))
+    assert (answer.value, answer.unit, answer.status) == (2, "m", "submitted")
+    assert answer.interface == interface
+
+
+def test_a_section_of_the_prompts_can_be_left_out(photo: Path, tmp_path: Path) -> None:
+    from spatialclaw.errors import ConfigError
+
+    with ScriptedServer(["Plan.", cell("submit(2, 'm')")] * 2) as server:
+        sc.ask(photo, "How far?", **options(server, tmp_path))
+        sc.ask(photo, "How far?", without="sanity, no-tools", **options(server, tmp_path))
+        whole, part = (server.requests[i]["messages"][0]["content"] for i in (0, 2))
+    assert "Check magnitudes" in whole
+    assert "Check magnitudes" not in part
+    with ScriptedServer([]) as server, pytest.raises(ConfigError, match="no section 'nonsense'"):
+        sc.ask(photo, "How far?", without="nonsense", **options(server, tmp_path))
