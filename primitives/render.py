@@ -56,8 +56,8 @@ def render(
     frame: Frame | None = None
     if isinstance(scene, Scene):
         frame = scene.frames[start]
-        cloud = scene.points(most=1_500_000)
-        tints = scene.colours(most=1_500_000)
+        cloud = scene.points(most=800_000)
+        tints = scene.colours(most=800_000)
         origin, matrix = frame.pose, frame.intrinsics
         wide, tall = size or (frame.width, frame.height)
     elif isinstance(scene, Points) and scene.ndim == 2 and scene.shape[1] == 3:
@@ -116,56 +116,40 @@ def _splatted(
         raise NothingFound("nothing is in view from there", hint="another move or pose")
     buffer = np.full((tall, wide), np.inf)
     image = np.full((tall, wide, 3), HOLE, dtype=np.uint8)
-    for radius in (0, 1, 2):
-        # Larger squares only fill what smaller ones left open, so that edges stay sharp.
-        _layer(buffer, image, pixels, z, tints, radius)
+    seen = (pixels >= 0).all(axis=1) & (pixels[:, 0] < wide) & (pixels[:, 1] < tall)
+    # Written far to near: the nearest is written last.
+    order = np.flatnonzero(seen)[np.argsort(-z[seen], kind="stable")]
+    buffer[pixels[order, 1], pixels[order, 0]] = z[order]
+    image[pixels[order, 1], pixels[order, 0]] = tints[order]
+    for radius in (1, 1, 2):
+        _close(buffer, image, radius)
     return image
 
 
-def _layer(
-    buffer: npt.NDArray[np.float64],
-    image: npt.NDArray[np.uint8],
-    pixels: npt.NDArray[np.int64],
-    z: npt.NDArray[np.float64],
-    tints: npt.NDArray[np.uint8],
-    radius: int,
-) -> None:
+def _close(buffer: npt.NDArray[np.float64], image: npt.NDArray[np.uint8], radius: int) -> None:
+    """Fills gaps between the points of a surface, where nothing or something far shows through.
+
+    A pixel is such a gap when most of its neighbours are nearer than what it shows; it takes the
+    nearest of them. Rims keep their place: there at most half of the neighbours are nearer.
+    """
     tall, wide = buffer.shape
-    open_before = np.isinf(buffer)
-    layer = np.full(buffer.shape, np.inf)
-    paint = image.copy()
-    order = np.argsort(-z, kind="stable")
-    for dx in range(-radius, radius + 1):
-        for dy in range(-radius, radius + 1):
-            x, y = pixels[order, 0] + dx, pixels[order, 1] + dy
-            inside = (x >= 0) & (y >= 0) & (x < wide) & (y < tall)
-            here = order[inside]
-            x, y = x[inside], y[inside]
-            # Written far to near: the nearest is written last.
-            fresh = np.full(buffer.shape, np.inf)
-            fresh[y, x] = z[here]
-            colour = np.zeros_like(image)
-            colour[y, x] = tints[here]
-            nearer = fresh < layer
-            layer[nearer] = fresh[nearer]
-            paint[nearer] = colour[nearer]
-    if radius == 0:
-        chosen = np.isfinite(layer)
-    else:
-        # A gap between points of a near surface must not show the far one behind it.
-        chosen = np.isfinite(layer) & (open_before | (layer < 0.95 * buffer))
-        few = _covered(np.isfinite(layer) & (layer < 0.95 * buffer), radius)
-        chosen &= open_before | few
-    buffer[chosen] = layer[chosen]
-    image[chosen] = paint[chosen]
-
-
-def _covered(area: npt.NDArray[np.bool_], radius: int) -> npt.NDArray[np.bool_]:
-    """Pixels surrounded on all sides: gaps inside a surface, not its rim."""
-    import cv2
-
-    kernel = np.ones((2 * radius + 1, 2 * radius + 1), dtype=np.uint8)
-    return np.asarray(cv2.erode(area.astype(np.uint8), kernel, borderValue=1), dtype=bool)
+    padded = np.pad(buffer, radius, constant_values=np.inf)
+    painted = np.pad(image, ((radius, radius), (radius, radius), (0, 0)))
+    best = np.full(buffer.shape, np.inf)
+    colour = image.copy()
+    nearer = np.zeros(buffer.shape, dtype=np.int32)
+    span = 2 * radius + 1
+    for dy in range(span):
+        for dx in range(span):
+            if dx == dy == radius:
+                continue
+            z = padded[dy : dy + tall, dx : dx + wide]
+            nearer += z < 0.95 * buffer
+            closest = z < best
+            best[closest] = z[closest]
+            colour[closest] = painted[dy : dy + tall, dx : dx + wide][closest]
+    gap = (nearer > 0.55 * (span * span - 1)) & (best < 0.95 * buffer)
+    buffer[gap], image[gap] = best[gap], colour[gap]
 
 
 def _tints(points: Points) -> npt.NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavaila
 from spatialclaw.primitives.frames import Frame, Frames
 from spatialclaw.primitives.geometry.boxes import Box3D, oriented_box
 from spatialclaw.primitives.geometry.camera import depth_of, mask_points, to_world
-from spatialclaw.primitives.geometry.gravity import gravity
+from spatialclaw.primitives.geometry.gravity import gravity, gravity_known
 from spatialclaw.primitives.geometry.planes import Plane, ground_plane
 from spatialclaw.primitives.geometry.points import Points, world_ref
 from spatialclaw.primitives.results import DepthMap, Mask
@@ -113,7 +113,12 @@ class Scene:
                        method=found.method)  # fmt: skip
         metric = all(frame.metric for frame in several)
         source = frames if isinstance(frames, Frames) else Frames(several)
-        return cls(source, metric=metric, method="poses and depth of the capture")
+        return cls(
+            source,
+            metric=metric,
+            up_known=gravity_known(several[0]),
+            method="poses and depth of the capture",
+        )
 
     @property
     def poses(self) -> Floats:
@@ -360,7 +365,7 @@ class Scene:
 def _upright(frame: Frame) -> tuple[Frame, bool]:
     """The frame with a pose at the origin whose world is upright as far as gravity is known."""
     if frame.pose is not None:
-        return frame, True
+        return frame, gravity_known(frame)
     up_known = True
     try:
         up = gravity(frame).plain

@@ -105,9 +105,10 @@ class _View:
         inside = (
             (pixels >= 0).all(axis=1) & (pixels[:, 0] < self.width) & (pixels[:, 1] < self.height)
         )
-        reach = 1 if len(flat) > 50_000 else 2
-        for dx in range(-reach // 2, reach // 2 + 1):
-            for dy in range(-reach // 2, reach // 2 + 1):
+        spacing = np.sqrt(self.width * self.height / max(1, len(flat)))
+        reach = int(np.clip(round(float(spacing)), 1, 3))
+        for dx in range(-reach, reach + 1):
+            for dy in range(-reach, reach + 1):
                 x = np.clip(pixels[inside, 0] + dx, 0, self.width - 1)
                 y = np.clip(pixels[inside, 1] + dy, 0, self.height - 1)
                 self.image[y, x] = tints[inside]

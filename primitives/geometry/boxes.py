@@ -322,6 +322,19 @@ def _rectangle_cost(flat: Floats, angle: float) -> float:
     return float(side + 2 * np.mean(away))
 
 
+def _calipers(outline: Floats, axis: Floats) -> Floats:
+    """Axes of the smallest box around a few points with one side across `axis`."""
+    import cv2
+
+    first, second = _horizontal(axis)
+    flat = np.stack([outline @ first, outline @ second], axis=1)
+    scale = 1000 / max(1e-12, float(np.ptp(flat, axis=0).max()))
+    _, _, degrees = cv2.minAreaRect((flat * scale).astype(np.float32))
+    angle = np.radians(degrees)
+    a = np.cos(angle) * first + np.sin(angle) * second
+    return np.stack([a, np.cross(axis, a), axis])
+
+
 def _free_axes(xyz: Floats) -> Floats:
     """Axes of the smallest box that has one side flush with a face of the convex hull."""
     from scipy.spatial import ConvexHull, QhullError
@@ -340,7 +353,7 @@ def _free_axes(xyz: Floats) -> Floats:
         length = np.linalg.norm(face)
         if length < 1e-6:
             continue
-        axes = _upright_axes(outline, face / length)
+        axes = _calipers(outline, face / length)
         volume = float(np.prod(np.ptp(outline @ axes.T, axis=0)))
         if volume < least:
             best, least = axes, volume

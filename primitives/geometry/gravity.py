@@ -12,7 +12,7 @@ from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.normals import frame_normals, point_normals
 from spatialclaw.primitives.geometry.points import Points, camera_ref
 
-__all__ = ["gravity", "up_from_normals", "up_vector"]
+__all__ = ["gravity", "gravity_known", "up_from_normals", "up_vector"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -20,25 +20,26 @@ Floats = npt.NDArray[np.float64]
 def gravity(frame: Frame, *, depth: Any = None, assume_level: bool = False) -> Points:
     """The up vector (against gravity) in the axes of a frame's camera.
 
-    From the pose when there is one (the world's z is up), else from the floors and walls in the
+    From the pose when the world's z is known to be up, else from the floors and walls in the
     depth: the direction most surfaces are parallel or perpendicular to.
 
     Args:
         frame: The frame.
         depth: As for `geometry.unproject`.
-        assume_level: Take the camera as held level when nothing else is known.
+        assume_level: Take the camera (with poses, the first one) as held level when nothing else
+            is known.
 
     Returns:
         (3,) unit vector, ref "camera i"; `.method` is "pose", "surfaces" or "level assumed", and
         `.sigma` one standard deviation in radians.
 
     Raises:
-        Unavailable: No pose and no depth, and `assume_level` is False.
+        Unavailable: Neither pose nor depth tells, and `assume_level` is False.
 
     Example:
         ``tilt = np.degrees(np.arccos(-geometry.gravity(frames[0])[1]))``
     """
-    if frame.pose is not None:
+    if frame.pose is not None and gravity_known(frame):
         up = Points(frame.pose[2, :3], camera_ref(frame), metric=False, sigma=np.radians(1.0))
         up.method = "pose"
         return up
@@ -47,7 +48,8 @@ def gravity(frame: Frame, *, depth: Any = None, assume_level: bool = False) -> P
         vector, spread = up_from_normals(normals, prior=np.array([0.0, -1.0, 0.0]))
     except PrimitiveError as error:
         if assume_level:
-            up = Points([0.0, -1.0, 0.0], camera_ref(frame), metric=False, sigma=np.radians(10.0))
+            level = [0.0, -1.0, 0.0] if frame.pose is None else frame.pose[2, :3]
+            up = Points(level, camera_ref(frame), metric=False, sigma=np.radians(10.0))
             up.method = "level assumed"
             return up
         raise Unavailable(
@@ -57,6 +59,12 @@ def gravity(frame: Frame, *, depth: Any = None, assume_level: bool = False) -> P
     up = Points(vector, camera_ref(frame), metric=False, sigma=spread)
     up.method = "surfaces"
     return up
+
+
+def gravity_known(frame: Frame) -> bool:
+    """Whether the z of the frame's world is against gravity, as far as the capture says."""
+    info = {} if frame.siblings is None else frame.siblings.info
+    return frame.pose is not None and info.get("gravity") != "assumed-first-camera"
 
 
 def up_vector(thing: Any, *, depth: Any = None) -> Floats:
@@ -83,7 +91,9 @@ def up_vector(thing: Any, *, depth: Any = None) -> Floats:
             "which way is up is not known for these points",
             hint="the argument up=geometry.gravity(frame)",
         )
-    _, normals = point_normals(xyz)
+    near, normals = point_normals(xyz)
+    away = np.einsum("ij,ij->i", near, normals) > 0
+    normals = np.where(away[:, None], -normals, normals)
     return up_from_normals(normals, prior=np.array([0.0, -1.0, 0.0]))[0]
 
 
@@ -97,7 +107,7 @@ def up_from_normals(
     scenes from RGB-D images", CVPR 2013, section 3).
 
     Args:
-        normals: (N, 3) unit normals of any sign.
+        normals: (N, 3) unit normals that face the camera.
         prior: (3,) rough up vector.
         within_deg: The result is at most this far from the prior.
 
@@ -126,12 +136,14 @@ def up_from_normals(
     crosses = np.where((crosses @ prior < 0)[:, None], -crosses, crosses)
     candidates.append(crosses[crosses @ prior > np.cos(np.radians(within_deg))][:100])
     tried = np.concatenate(candidates)
-    tight = np.radians(6.0)
-    cosines = np.abs(votes @ tried.T)
-    parallel = (cosines > np.cos(tight)).mean(axis=0)
-    perpendicular = (cosines < np.sin(tight)).mean(axis=0)
-    # A wall taken for the floor scores by size alone; nearness to the prior breaks the tie.
-    score = parallel + 0.6 * perpendicular + 0.15 * (tried @ prior)
+    tight = np.radians(8.0)
+    cosines = votes @ tried.T
+    upward = (cosines > np.cos(tight)).mean(axis=0)
+    downward = (cosines < -np.cos(tight)).mean(axis=0)
+    perpendicular = (np.abs(cosines) < np.sin(tight)).mean(axis=0)
+    # In a room all three directions explain all surfaces. Floors and tables, which face up, are
+    # seen oftener than ceilings, and a far wall taken for the vertical would be a ceiling.
+    score = upward + 0.7 * downward + 0.9 * perpendicular + 0.25 * (tried @ prior)
     up = tried[int(np.argmax(score))]
     for width_deg in (15.0, 10.0, 6.0, 4.0):
         cosine = normals @ up

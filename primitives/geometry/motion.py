@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from spatialclaw.primitives.errors import ScaleUnknown
 from spatialclaw.primitives.frames import Frame
+from spatialclaw.primitives.geometry.gravity import gravity_known
 from spatialclaw.primitives.geometry.words import choose, wrap_deg
 
 __all__ = ["CameraMotion", "camera_motion"]
@@ -197,7 +198,7 @@ def camera_motion(frame_a: Frame, frame_b: Frame, **options: Any) -> CameraMotio
             metric=frame_a.metric and frame_b.metric,
             moved=bool(np.linalg.norm(relative[:3, 3]) > 1e-6),
             method="poses",
-            up=frame_a.pose[2, :3],
+            up=frame_a.pose[2, :3] if gravity_known(frame_a) else None,
             note="" if frame_a.pose_source is None else f"poses from {frame_a.pose_source}",
         )
     from spatialclaw.primitives.motion import estimate_motion

@@ -33,8 +33,9 @@ def frame_normals(frame: Frame, depth: Any = None, *, cells: int = 160) -> tuple
     columns = np.arange(stride // 2, frame.width, stride)
     grid_x, grid_y = np.meshgrid(columns, rows)
     pixels = np.stack([grid_x, grid_y], axis=-1).astype(np.float64)
-    xyz = unproject(frame, pixels.reshape(-1, 2), found).plain.reshape(*grid_x.shape, 3)
-    reach = 2
+    smooth = _smoothed(found.depth, 2 * stride + 3)[grid_y, grid_x].reshape(-1)
+    xyz = unproject(frame, pixels.reshape(-1, 2), smooth).plain.reshape(*grid_x.shape, 3)
+    reach = 3
     centre = xyz[reach:-reach, reach:-reach]
     right = xyz[reach:-reach, 2 * reach :] - xyz[reach:-reach, : -2 * reach]
     down = xyz[2 * reach :, reach:-reach] - xyz[: -2 * reach, reach:-reach]
@@ -48,6 +49,20 @@ def frame_normals(frame: Frame, depth: Any = None, *, cells: int = 160) -> tuple
     points, vectors = centre[good], normals[good] / length[good][:, None]
     towards = np.einsum("ij,ij->i", vectors, points) < 0
     return points, np.where(towards[:, None], vectors, -vectors)
+
+
+def _smoothed(depth: npt.NDArray[Any], size: int) -> Floats:
+    """Mean depth of the neighbours on the same surface, NaN where the pixel has none."""
+    import cv2
+
+    known = np.isfinite(depth)
+    filled = np.where(known, depth, 0).astype(np.float32)
+    total = cv2.blur(filled, (size, size))
+    weight = cv2.blur(known.astype(np.float32), (size, size))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mean = total / weight
+        same = known & (np.abs(mean - depth) < 0.03 * depth)
+    return np.where(same, mean, depth).astype(np.float64)
 
 
 def point_normals(points: npt.ArrayLike, *, most: int = 8000, k: int = 16) -> tuple[Floats, Floats]:

@@ -255,7 +255,9 @@ def _same_ref(here: Sequence[Points]) -> None:
     for other in here[1:]:
         if other.ref != here[0].ref:
             a, b = here[0].ref, other.ref
-            if a.startswith("world") or (b.startswith("pixel") and not a.startswith("pixel")):
+            if a.partition(" ")[0] == b.partition(" ")[0]:
+                a, b = sorted((a, b))
+            elif a.startswith("world") or (b.startswith("pixel") and not a.startswith("pixel")):
                 a, b = b, a
             raise FrameOfReferenceError(
                 f"points in {here[0].ref} and points in {other.ref} do not mix",

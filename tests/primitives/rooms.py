@@ -71,5 +71,7 @@ def furnished() -> Room:
     return room
 
 
-def standing(x: float = 2.0, y: float = 0.4, z: float = 1.5, at: Any = (2.0, 4.0, 0.5)) -> np.ndarray:
+def standing(
+    x: float = 2.0, y: float = 0.4, z: float = 1.5, at: Any = (2.0, 4.0, 0.5)
+) -> np.ndarray:
     return look_at((x, y, z), at)
