@@ -84,7 +84,30 @@ def run(talk: socket.socket, started: float, *, isolated: bool, user: int | None
         _fail(talk, layer, f"{type(error).__name__}: {error}")
     _say(talk, {"confined": layers, "notes": notes, "seconds": time.monotonic() - started})
     talk.close()
+    if isolated and "--life" not in plan["argv"]:
+        _become_init()
     main(plan["argv"])
+
+
+def _become_init() -> None:
+    """Forks; returns in the child and never in the caller.
+
+    The caller, the first process of its pid namespace, collects orphans, passes signals on and ends
+    as the child ends. A guard does all that itself. Without either, signals that a kernel sends to
+    itself would be ignored: the first process of a namespace cannot be killed from within.
+    """
+    pid = os.fork()
+    if pid == 0:
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        os.setpgid(0, 0)
+        return
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _frame: os.kill(pid, received))
+    while True:
+        ended, status = os.waitpid(-1, 0)
+        if ended == pid:
+            code = os.waitstatus_to_exitcode(status)
+            os._exit(code if code >= 0 else 128 - code)
 
 
 def _receive(talk: socket.socket) -> tuple[dict[str, Any], int]:

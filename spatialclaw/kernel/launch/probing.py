@@ -155,9 +155,8 @@ def _namespaces() -> Layer:
         (Path(scratch) / "ipc").mkdir()
         fields = view.room([], scratch=Path(scratch), work_bytes=1 << 20)
         room = namespaces.Room(files={}, **fields)
-        go, gone = os.pipe(), os.pipe()
 
-        def attempt() -> str:
+        def attempt(go: tuple[int, int], gone: tuple[int, int]) -> str:
             namespaces.leave()
             os.write(gone[1], b"x")
             if not os.read(go[0], 1):
@@ -173,12 +172,13 @@ def _namespaces() -> Layer:
 
         def outer() -> str:
             """The attempt in a child, and the maps of user ids written by us, its parent."""
+            go, gone = os.pipe(), os.pipe()
             reading, writing = os.pipe()
             pid = os.fork()
             if pid == 0:
                 os.close(go[1])
                 os.close(gone[0])
-                _report(writing, attempt)
+                _report(writing, lambda: attempt(go, gone))
             os.close(writing)
             os.close(gone[1])
             if os.read(gone[0], 1):

@@ -31,7 +31,6 @@ Landlock's rules hold for all that lies below, mounts included: a scratch in the
 must not lie below the kernel's own /dev/shm, where it may write what it likes.
 """
 
-_OLD, _NEW = "/old", "/new"
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _MASKED = ("kcore", "keys", "sysrq-trigger", "timer_list", "kallsyms")
 _FILES = {
@@ -117,39 +116,22 @@ def build(room: Room, *, root: bool) -> tuple[str, ...]:
     Raises:
         OSError: A mount is refused.
     """
+    new = f"{room.scratch}/work"  # an empty folder that hides nothing while we mount on it
     libc.mount("none", "/", None, MS.REC | MS.PRIVATE)
-    libc.mount("tmpfs", "/tmp", "tmpfs", MS.NOSUID | MS.NODEV, "mode=755")  # noqa: S108
-    for folder in (_OLD, _NEW):
-        Path(f"/tmp{folder}").mkdir()  # noqa: S108
-    libc.syscall("pivot_root", b"/tmp", b"/tmp/old")
-    os.chdir("/")
-    new = Path(_NEW)
-    libc.mount("tmpfs", _NEW, "tmpfs", MS.NOSUID | MS.NODEV, "mode=755,size=4m")
-    _devices()
-    _own_files(room)
+    libc.mount("tmpfs", new, "tmpfs", MS.NOSUID | MS.NODEV, "mode=755,size=4m")
+    _devices(new)
+    _own_files(new, room, root=root)
     for path in room.read:
-        _show(path)
-    for path, target in room.links.items():
-        _inside(path).symlink_to(target)
-    notes = _processes()
-    files = {f"{HOME}/{name}": content for name, content in room.files.items()}
-    for path, content in {**_FILES, **files}.items():
-        place = _inside(path)
-        place.write_text(content)
-        place.chmod(0o644)
-    if root:
-        os.chown(f"{_OLD}{room.scratch}/ipc", INSIDE, INSIDE)
-    ipc = _inside(f"{HOME}/ipc")
-    ipc.mkdir()
-    libc.mount(f"{_OLD}{room.scratch}/ipc", str(ipc), None, MS.BIND)
-    _inside(room.scratch).symlink_to(HOME)
-    flags = MS.BIND | MS.REMOUNT | MS.NOSUID | MS.NODEV | MS.NOEXEC
-    libc.mount("none", str(ipc), None, flags)
-    libc.mount("none", _NEW, None, MS.REMOUNT | MS.BIND | MS.RDONLY | MS.NOSUID | MS.NODEV)
-    libc.call("umount2", _OLD.encode(), 2)  # MNT_DETACH
+        _show(new, path)
+    for path, target in {**room.links, room.scratch: HOME}.items():
+        _place(new, path).symlink_to(target)
+    notes = _processes(new)
+    for path, content in _FILES.items():
+        _place(new, path).write_text(content)
+    libc.mount("none", new, None, MS.REMOUNT | MS.BIND | MS.RDONLY | MS.NOSUID | MS.NODEV)
     os.chdir(new)
     libc.syscall("pivot_root", b".", b".")
-    libc.call("umount2", b".", 2)
+    libc.call("umount2", b".", 2)  # MNT_DETACH: the machine's files are out of reach from here on
     os.chdir(f"{HOME}/work")
     libc.drop_bounding_set()
     if root:
@@ -161,33 +143,33 @@ def build(room: Room, *, root: bool) -> tuple[str, ...]:
     return notes
 
 
-def _inside(path: str) -> Path:
-    place = Path(_NEW + path)
+def _place(new: str, path: str) -> Path:
+    place = Path(new + path)
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
 
 
-def _show(path: str) -> None:
-    source, place = Path(_OLD + path), _inside(path)
-    if source.is_dir():
+def _show(new: str, path: str) -> None:
+    place = _place(new, path)
+    if Path(path).is_dir():
         place.mkdir(exist_ok=True)
     else:
         place.touch()
-    libc.mount(str(source), str(place), None, MS.BIND | MS.REC)
+    libc.mount(path, str(place), None, MS.BIND | MS.REC)
     libc.protect_tree(str(place))
 
 
-def _devices() -> None:
+def _devices(new: str) -> None:
     for name in _DEVICES:
-        place = _inside(f"/dev/{name}")
+        place = _place(new, f"/dev/{name}")
         place.touch()
-        libc.mount(f"{_OLD}/dev/{name}", str(place), None, MS.BIND)
+        libc.mount(f"/dev/{name}", str(place), None, MS.BIND)
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
-        _inside(f"/dev/{name}").symlink_to(f"/proc/self/fd{target}")
+        _place(new, f"/dev/{name}").symlink_to(f"/proc/self/fd{target}")
 
 
-def _processes() -> tuple[str, ...]:
-    place = _inside("/proc")
+def _processes(new: str) -> tuple[str, ...]:
+    place = _place(new, "/proc")
     place.mkdir()
     try:
         flags = MS.NOSUID | MS.NODEV | MS.NOEXEC | MS.RDONLY
@@ -198,26 +180,30 @@ def _processes() -> tuple[str, ...]:
         masked = place / name
         if masked.exists():
             with contextlib.suppress(OSError):  # a second wall: the mount is read-only already
-                libc.mount(f"{_OLD}/dev/null", str(masked), None, MS.BIND)
+                libc.mount("/dev/null", str(masked), None, MS.BIND)
     return ()
 
 
-def _own_files(room: Room) -> None:
-    """One file system of limited size; work, /tmp and /dev/shm are folders of it."""
-    own = _inside("/.own")
+def _own_files(new: str, room: Room, *, root: bool) -> None:
+    """One file system of limited size; the kernel's folder, /tmp and /dev/shm are in it."""
+    own = _place(new, HOME)
     own.mkdir()
     options = f"mode=755,size={room.work_bytes},nr_inodes=65536"
     flags = MS.NOSUID | MS.NODEV | MS.NOEXEC
     libc.mount("tmpfs", str(own), "tmpfs", flags, options)
-    for number, path in enumerate(("/tmp", "/dev/shm", f"{HOME}/work")):  # noqa: S108
-        source, place = own / str(number), _inside(path)
-        source.mkdir()
-        os.chown(source, INSIDE, INSIDE)
-        source.chmod(0o700)
-        place.mkdir(exist_ok=True)
-        libc.mount(str(source), str(place), None, MS.BIND)
-    private = own / "2" / "tmp"
-    private.mkdir()
-    os.chown(private, INSIDE, INSIDE)
-    libc.call("umount2", str(own).encode(), 2)
-    own.rmdir()
+    for name in ("work", "work/tmp", "tmp", "shm"):
+        folder = own / name
+        folder.mkdir(mode=0o700)
+        os.chown(folder, INSIDE, INSIDE)
+    for name, path in (("tmp", "/tmp"), ("shm", "/dev/shm")):  # noqa: S108
+        place = _place(new, path)
+        place.mkdir()
+        libc.mount(str(own / name), str(place), None, MS.BIND)
+    for name, content in room.files.items():
+        (own / name).write_text(content)
+    if root:
+        os.chown(f"{room.scratch}/ipc", INSIDE, INSIDE)
+    ipc = own / "ipc"
+    ipc.mkdir()
+    libc.mount(f"{room.scratch}/ipc", str(ipc), None, MS.BIND)
+    libc.mount("none", str(ipc), None, MS.BIND | MS.REMOUNT | flags)
