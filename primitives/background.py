@@ -272,6 +272,9 @@ def _background_of(stack: Bytes) -> Bytes:
     if count < 3:
         return np.asarray(np.median(stack, axis=0)).astype(np.uint8)
     stack = _same_light(stack)
+    empty = _empty_frames(stack)
+    if empty is not None:
+        return np.asarray(np.median(stack[empty], axis=0)).astype(np.uint8)
     tile = 12
     pad_y, pad_x = -height % tile, -width % tile
     padded = np.pad(stack, ((0, 0), (0, pad_y), (0, pad_x), (0, 0)), mode="edge")
@@ -290,6 +293,34 @@ def _background_of(stack: Bytes) -> Bytes:
             result[row, column] = np.median(looks[_usual(small, pause)], axis=0)
     picture = result.transpose(0, 2, 1, 3, 4).reshape(rows * tile, columns * tile, 3)
     return np.ascontiguousarray(picture[:height, :width])
+
+
+def _empty_frames(stack: Bytes) -> BoolMask | None:
+    """(N,) the frames that show one whole picture to which the video returns again and again.
+
+    Someone may stand still for a long time, but the same picture comes back after others only when
+    it is the empty one. None when no picture returns twice.
+    """
+    count = len(stack)
+    small = stack[:, ::8, ::8].reshape(count, -1).astype(np.int16)
+    changed = np.array([(np.abs(small - one) > 18).mean(axis=1) for one in small])
+    alike = changed < 0.008
+    pause = max(2, round(0.03 * count))
+    returns, share = _returns(alike, pause), alike.mean(axis=1)
+    best = int(np.argmax(returns + share))
+    if returns[best] < 3 or share[best] < 0.04:
+        return None
+    return np.asarray(alike[best])
+
+
+def _returns(alike: BoolMask, pause: int) -> npt.NDArray[np.int64]:
+    """(N,) how often each row's look appears anew after having been away longer than `pause`."""
+    count = alike.shape[1]
+    number = np.arange(count)
+    seen = np.where(alike, number[None], -count)
+    before = np.maximum.accumulate(seen, axis=1)
+    before = np.concatenate([np.full((len(alike), 1), -count), before[:, :-1]], axis=1)
+    return np.asarray((alike & (number[None] - before > pause)).sum(axis=1))
 
 
 def _same_light(stack: Bytes) -> Bytes:
@@ -318,12 +349,10 @@ def _usual(looks: npt.NDArray[np.floating[Any]], pause: int) -> BoolMask:
     apart = squares[:, None] + squares[None] - 2 * looks @ looks.T
     alike = np.sqrt(np.maximum(apart, 0) / looks.shape[1]) < 9.0
     # Returns after a pause count; short interruptions (noise, someone swaying) do not.
-    number = np.arange(len(looks))
-    seen = np.where(alike, number[None], -len(looks))
-    before = np.maximum.accumulate(seen, axis=1)
-    before = np.concatenate([np.full((len(looks), 1), -len(looks)), before[:, :-1]], axis=1)
-    returns = (alike & (number[None] - before > pause)).sum(axis=1)
-    score = np.where(alike.sum(axis=1) >= 2, returns + alike.mean(axis=1), -1.0)
+    spreads = np.sqrt(np.maximum(apart, 0) / looks.shape[1])
+    tightness = (spreads * alike).sum(axis=1) / alike.sum(axis=1)
+    score = _returns(alike, pause) + alike.mean(axis=1) - tightness / 9
+    score[alike.sum(axis=1) < 2] = -np.inf
     return np.asarray(alike[int(np.argmax(score))])
 
 
