@@ -3,9 +3,9 @@
     python -m benchmarks.spatial_synth OUT [--questions N] [--seed S] [--degrade LEVEL] [--jobs N]
 
 Rooms, tabletops, streets and stereo pairs, in turn, each with questions of all its families, until
-there are so many. ``OUT/questions.jsonl`` has the form of ``examples/questions.jsonl`` (`Question` in
-`spatialclaw.evaluation.synth.questions`); ``OUT/manifest.json`` says what it was made from. The same
-arguments give the same questions. Generation goes on where it was killed.
+there are so many. ``OUT/questions.jsonl`` has the form of ``examples/questions.jsonl`` (`Question`
+in `spatialclaw.evaluation.synth.questions`); ``OUT/manifest.json`` says what it was made from. The
+same arguments give the same questions. Generation goes on where it was killed.
 
 The objects and the depth in the captures are the renderer's own: oracle perception. ``--degrade``
 spoils them (the truth stays), so that loops, prompts and primitives can be compared under it.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE, help="where to")
     arguments = parser.parse_args()
     out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
     known = makers(out)
     listing = out / "questions.jsonl"
     kept: dict[str, list[str]] = {name: [] for name in known}
@@ -70,10 +72,12 @@ def main() -> None:
             owner = json.loads(line)["media"][0].split("/")[0]
             kept[owner].append(line)
     for name in arguments.what or known:
-        target = out / name
-        if target.is_dir():
-            shutil.rmtree(target)
-        kept[name] = [json.dumps(question.record()) for question in known[name]()]
+        with tempfile.TemporaryDirectory(dir=out) as scratch:
+            made = makers(Path(scratch))[name]()
+            if (out / name).is_dir():
+                shutil.rmtree(out / name)
+            (Path(scratch) / name).replace(out / name)
+        kept[name] = [json.dumps(question.record()) for question in made]
         listing.write_text("".join(f"{line}\n" for lines in kept.values() for line in lines))
         print(f"{name}: {len(kept[name])} questions", flush=True)
 

@@ -39,7 +39,7 @@ def degraded(view: View, how: Degradation, seed: int) -> View:
     depth: npt.NDArray[np.float32] = view.depth * np.float32(how.depth_bias)
     if how.depth_noise:
         noise = rng.standard_normal(depth.shape, dtype=np.float32)
-        depth = (depth * (1 + how.depth_noise * noise)).astype(np.float32)
+        np.multiply(depth, 1 + how.depth_noise * noise, out=depth, casting="same_kind")
     if how.depth_dropout:
         height, width = depth.shape
         coarse = rng.random((height // 16 + 2, width // 16 + 2), dtype=np.float32)
@@ -50,10 +50,12 @@ def degraded(view: View, how: Degradation, seed: int) -> View:
         # Each pixel takes the label of one nearby: outlines wobble.
         height, width = instances.shape
         y, x = np.mgrid[:height, :width].astype(np.float32)
-        for grid in (x, y):
-            coarse = rng.uniform(-how.edge, how.edge, (height // 24 + 2, width // 24 + 2))
-            grid += cv2.resize(coarse.astype(np.float32), (width, height))
-        instances = cv2.remap(instances, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
+        shape = (2, height // 24 + 2, width // 24 + 2)
+        coarse = rng.uniform(-how.edge, how.edge, shape).astype(np.float32)
+        across, down = (cv2.resize(shift, (width, height)) for shift in coarse)
+        instances = cv2.remap(
+            instances, x + across, y + down, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE
+        )
     for number in np.unique(instances):
         if number and rng.random() < how.object_dropout:
             instances[instances == number] = 0

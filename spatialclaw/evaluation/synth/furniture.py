@@ -395,8 +395,8 @@ def window(rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def picture(rng: np.random.Generator) -> list[Part]:
-    """A framed picture, flat against the wall."""
+def framed_painting(rng: np.random.Generator) -> list[Part]:
+    """A painting in its frame, flat against the wall."""
     w, h = float(rng.uniform(0.6, 1.0)), float(rng.uniform(0.45, 0.65))
     frame = wood(rng, 3)
     canvas = Material((0, 0, 0), pattern="picture", picture=painting(rng))
@@ -452,6 +452,6 @@ FURNITURE: dict[str, Maker] = {
     "rug": rug,
     "door": door,
     "window": window,
-    "picture": picture,
+    "painting": framed_painting,
     "clock": clock,
 }

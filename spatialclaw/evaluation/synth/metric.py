@@ -23,7 +23,6 @@ __all__: list[str] = []
 
 _PLURALS = {"cardboard box": "cardboard boxes", "bookshelf": "bookshelves", "box": "boxes"}
 _SHEETS = ("chessboard", "marker", "rug")
-_FLAT = ("door", "window", "picture", "clock")
 
 
 def plural(name: str) -> str:
@@ -139,7 +138,7 @@ def counting(survey: Survey, rng: np.random.Generator) -> Iterator[Question]:
             yield count("count", f"How many {plural(name)} are in this {place}?", len(things))
             yield count("count", f"How many {name}(s) are in this {place}?", len(things))
             limit = int(rng.choice([len(things) - 1, len(things)]))
-            if limit > 0:
+            if limit > 1:
                 text = f"Are there more than {limit} {plural(name)} in this {place}?"
                 yield yes_no("count", text, len(things) > limit)
 

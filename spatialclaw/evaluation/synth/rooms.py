@@ -16,7 +16,7 @@ from spatialclaw.evaluation.synth.scene import Scene, Thing, turned
 __all__ = ["make_room", "tour"]
 
 _WALLS: list[RGB] = [(0.86, 0.84, 0.79), (0.78, 0.83, 0.84), (0.87, 0.81, 0.74), (0.80, 0.84, 0.78)]
-_FLAT = {"door": 0.0, "window": 0.9, "picture": 1.35, "clock": 1.75}
+_FLAT = {"door": 0.0, "window": 0.9, "painting": 1.35, "clock": 1.75}
 _FRONTED = {"chair", "sofa", "armchair", "bed", "wardrobe", "bookshelf", "tv", "sideboard"}
 _AGAINST_WALL = ("bed", "wardrobe", "bookshelf", "sofa", "sideboard")
 
@@ -160,7 +160,7 @@ def make_room(seed: int) -> Scene:
     ):
         if rng.random() < 0.72:
             _standing(plan, name, rng)
-    for name, chance in (("picture", 1.0), ("picture", 0.5), ("clock", 0.5)):
+    for name, chance in (("painting", 1.0), ("painting", 0.5), ("clock", 0.5)):
         if rng.random() < chance:
             _on_wall(plan, name, rng, 0.1)
     lights = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +55,8 @@ class Survey:
                 if number:
                     mask = view.instances == number
                     self.sights[int(number), index] = _sight(camera, view, mask)
-        self._surfaces: dict[int, Floats] = {}
+        self._seen: dict[int, Floats] = {}
+        self._clouds: dict[tuple[int, bool], tuple[Floats, Any]] = {}
 
     def sight(self, thing: Thing, frame: int) -> Sight | None:
         """The thing in that picture, or None."""
@@ -72,14 +74,10 @@ class Survey:
 
     def seen(self, thing: Thing) -> Floats:
         """(N, 3) all that the views together see of the thing, world, metres."""
-        points = [s.points for (number, _), s in self.sights.items() if number == thing.id]
-        return np.concatenate(points) if points else np.zeros((0, 3))
-
-    def surface(self, thing: Thing) -> Floats:
-        """(N, 3) points spread over the thing's true surface, world, metres."""
-        if thing.id not in self._surfaces:
-            self._surfaces[thing.id] = thing.surface(6000)
-        return self._surfaces[thing.id]
+        if thing.id not in self._seen:
+            points = [s.points for (number, _), s in self.sights.items() if number == thing.id]
+            self._seen[thing.id] = np.concatenate(points) if points else np.zeros((0, 3))
+        return self._seen[thing.id]
 
     def seen_box(self, thing: Thing) -> tuple[Floats, Floats]:
         """Centre (3,) and extent (3,) of the box around what is seen of it, along its own axes."""
@@ -99,8 +97,26 @@ class Survey:
 
     def gap(self, one: Thing, other: Thing) -> tuple[float, float]:
         """Smallest distance between two things: true, and as the views see it; metres."""
-        true = _nearest(self.surface(one), self.surface(other))
-        return true, _nearest(_thinned(self.seen(one)), _thinned(self.seen(other)))
+        distances = []
+        for true in (True, False):
+            points, _ = self._cloud(one, true)
+            _, tree = self._cloud(other, true)
+            if not len(points) or tree is None:
+                distances.append(float("nan"))
+            else:
+                distances.append(float(tree.query(points)[0].min()))
+        return distances[0], distances[1]
+
+    def _cloud(self, thing: Thing, true: bool) -> tuple[Floats, Any]:
+        """Points of a thing, of its true surface or as seen, and a tree to search them."""
+        from scipy.spatial import cKDTree
+
+        key = (thing.id, true)
+        if key not in self._clouds:
+            points = thing.surface(16_000) if true else self.seen(thing)
+            points = points[:: max(1, len(points) // 16_000)]
+            self._clouds[key] = (points, cKDTree(points) if len(points) else None)
+        return self._clouds[key]
 
 
 def _sight(camera: Camera, view: View, mask: npt.NDArray[np.bool_]) -> Sight:
@@ -111,16 +127,3 @@ def _sight(camera: Camera, view: View, mask: npt.NDArray[np.bool_]) -> Sight:
     return Sight(
         len(x), box, whole, camera.unproject(view.depth, mask), view.depth[mask].astype(float)
     )
-
-
-def _thinned(points: Floats, most: int = 20_000) -> Floats:
-    return points[:: max(1, len(points) // most)]
-
-
-def _nearest(one: Floats, other: Floats) -> float:
-    from scipy.spatial import cKDTree
-
-    if not len(one) or not len(other):
-        return float("nan")
-    distances, _ = cKDTree(one).query(other)
-    return float(distances.min())
