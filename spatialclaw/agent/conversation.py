@@ -2,7 +2,7 @@
 
 The conversation grows at its end only, so that the server's cache of the prefix holds. When the
 part that was not condensed yet grows beyond a budget, or holds more pictures than fit, the older
-steps are condensed at once, to half of it: the only moment at which something already sent
+steps are condensed at once, to a third of it: the only moment at which something already sent
 changes. In append-only mode it never does.
 """
 
@@ -24,6 +24,10 @@ from spatialclaw.kernel.results import Shown
 __all__ = ["ContextBudget", "Conversation", "ModelPolicy", "system_prompt"]
 
 PICTURE_TOKENS = 800
+# Characters of reply and observation of a condensed step, by its level.
+_LIMITS = {1: (480, 420), 2: (200, 160)}
+# Condensed steps at level 1; older ones are at level 2.
+IN_SHORT = 4
 _PURPOSES: dict[str, Purpose] = {"plan": "plan", "answer_now": "answer_now"}
 
 
@@ -37,8 +41,8 @@ class ContextBudget:
         append_only: Never condense anything (for training).
     """
 
-    tokens: int = 12_000
-    pictures: int = 8
+    tokens: int = 8_000
+    pictures: int = 6
     append_only: bool = False
 
 
@@ -49,7 +53,12 @@ class _Step:
     reply: str
     text: str = ""
     pictures: list[Shown] = field(default_factory=list)
-    condensed: bool = False
+    level: int = 0
+
+    @property
+    def condensed(self) -> bool:
+        """Whether it is sent in short."""
+        return self.level > 0
 
     @property
     def tokens(self) -> int:
@@ -59,7 +68,8 @@ class _Step:
     def messages(self) -> list[Message]:
         reply, text, pictures = self.reply, self.text, self.pictures
         if self.condensed:
-            reply, text = clip(reply, 900), clip(text, 700)
+            reply_limit, text_limit = _LIMITS[self.level]
+            reply, text = clip(reply, reply_limit), clip(text, text_limit)
             if pictures:
                 titles = "; ".join(p.title or f"{p.width}x{p.height}" for p in pictures)
                 text = f"{text}\n[pictures no longer sent ({titles}): call show again to see them]"
@@ -94,7 +104,7 @@ class Conversation:
         tokens = sum(step.tokens for step in whole)
         pictures = sum(len(step.pictures) for step in whole)
         if tokens > self.budget.tokens or pictures > self.budget.pictures:
-            self.condense(self.budget.tokens // 2, self.budget.pictures // 2)
+            self.condense(self.budget.tokens // 3, self.budget.pictures // 3)
 
     def condense(self, tokens: int, pictures: int, *, keep: int = 1) -> bool:
         """Condenses old steps until the rest fits; the newest `keep` stay whole.
@@ -111,7 +121,10 @@ class Conversation:
             if fits and sum(len(s.pictures) for s in whole) <= pictures:
                 break
             changed = changed or not step.condensed
-            step.condensed = True
+            step.level = max(step.level, 1)
+        if changed:
+            for step in [s for s in self._steps if s.condensed][:-IN_SHORT]:
+                step.level = 2
         self.condensations += changed
         return changed
 

@@ -9,7 +9,7 @@ from spatialclaw.agent.types import Answer, Observation
 from spatialclaw.backends.base import GiveUp, Policy, RunBound, RunContext
 from spatialclaw.errors import BudgetExceeded, SpatialclawError
 
-__all__ = ["run"]
+__all__ = ["context_of", "run"]
 
 
 async def run(
@@ -39,7 +39,7 @@ async def run(
     record = environment.record
     try:
         if isinstance(policy, RunBound):
-            policy.bind(_context(environment))
+            policy.bind(context_of(environment))
         while not observation.done:
             observation = await _advance(policy, environment, observation)
     except GiveUp as reason:
@@ -76,7 +76,8 @@ async def _advance(
     return await environment.astep(reply)
 
 
-def _context(environment: Environment) -> RunContext:
+def context_of(environment: Environment) -> RunContext:
+    """What a policy may use of an environment that was reset."""
     return RunContext(
         record=environment.record,
         chat=environment.chat,
