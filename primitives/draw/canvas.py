@@ -99,7 +99,7 @@ class Canvas:
         self.height, self.width = self.image.shape[:2]
         longest = max(self.height, self.width)
         self.stroke = max(1, round(longest / 450))
-        self.text_px = int(np.clip(longest / 48, 11, 60))
+        self.text_px = int(np.clip(longest / 48, 11, 160))
         self._labels: list[tuple[int, int, int, int]] = []
 
     def pixels(self, points: Any, what: str = "points") -> npt.NDArray[np.float64]:
@@ -145,6 +145,11 @@ class Canvas:
         dark = (0, 0, 0) if sum(colour) > 120 else (255, 255, 255)
         cv2.line(self.image, ends[0], ends[1], dark, stroke + 2, cv2.LINE_AA)
         cv2.line(self.image, ends[0], ends[1], colour, stroke, cv2.LINE_AA)
+
+    def holds(self, at: Any) -> bool:
+        """Whether a place lies in the picture."""
+        x, y = float(at[0]), float(at[1])
+        return bool(-0.5 <= x < self.width - 0.5 and -0.5 <= y < self.height - 0.5)
 
     def dot(self, at: Any, colour: Colour, radius: int | None = None) -> None:
         """A filled dot with a rim."""

@@ -388,8 +388,9 @@ def _solid(canvas: Canvas, box: Box3D, name: str, colour: tuple[int, int, int]) 
         ends = canvas.pixels(Points([a, b], f"camera {canvas.frame.position}").in_ref(_ref(canvas)))
         canvas.line(ends[0], ends[1], colour)
         shown.extend(ends)
-    if shown:
-        canvas.label(name, min(shown, key=lambda p: (float(p[1]), float(p[0]))), colour)
+    inside = [p for p in shown if canvas.holds(p)]
+    if inside:
+        canvas.label(name, min(inside, key=lambda p: (float(p[1]), float(p[0]))), colour)
 
 
 def _ref(canvas: Canvas) -> str:

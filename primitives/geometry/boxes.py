@@ -62,13 +62,22 @@ class Box3D:
 
     @property
     def length(self) -> float:
-        """The longer horizontal side (with `up_known`), else the longest."""
+        """The longer horizontal side (with `up_known`), else the longest side."""
         return float(max(self.extent[:2]) if self.up_known else max(self.extent))
 
     @property
     def width(self) -> float:
-        """The shorter horizontal side (with `up_known`), else the middle one."""
-        return float(min(self.extent[:2]) if self.up_known else np.sort(self.extent)[1])
+        """How wide: the side across the front when that is known, else the same as `length`."""
+        if self.front is None:
+            return self.length
+        return float(self.extent[int(np.argmin(np.abs(self.axes[:2] @ self.front)))])
+
+    @property
+    def depth(self) -> float:
+        """How deep, front to back: the horizontal side that is not the `width`."""
+        if not self.up_known:
+            return float(np.sort(self.extent)[1])
+        return float(self.extent[0] + self.extent[1] - self.width)
 
     @property
     def volume(self) -> float:
@@ -125,7 +134,7 @@ class Box3D:
         unit = "m" if self.metric else "(no scale)"
         x, y, z = self.center.plain
         sides = " x ".join(f"{v:.3f}" for v in self.extent)
-        order = "length x width x height" if self.up_known else "sides"
+        order = "width x depth x height" if self.up_known else "sides"
         name = f" {self.label!r}" if self.label else ""
         place = f"({x:.3f}, {y:.3f}, {z:.3f})"
         return f"<Box3D{name} in {self.ref}: center {place}, {order} {sides} {unit}>"

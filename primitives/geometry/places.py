@@ -24,6 +24,8 @@ __all__ = ["cloud_of", "common", "frame_behind", "name_of", "position_of"]
 
 def name_of(thing: Any) -> str:
     """A short name for evidence: the label, else what kind of thing it is."""
+    if isinstance(thing, Masks) or (isinstance(thing, list) and thing and _all_masks(thing)):
+        return name_of(thing[0])
     label = getattr(thing, "label", "") or getattr(thing, "name", "")
     if label:
         return str(label)

@@ -92,7 +92,7 @@ class Measurement:
             )
         ratio = here.factor / there.factor
         # Rounding removes the noise of the factors (150 cm is 1.5 m, not 1.5000000000000002).
-        value = float(f"{self.value * ratio:.14g}")
+        value = self.value if ratio == 1.0 else float(f"{self.value * ratio:.14g}")
         return self._like(value, there.name, None if self.sigma is None else self.sigma * ratio)
 
     def agrees(self, other: Any, sigmas: float = 2.0) -> bool:

@@ -36,7 +36,8 @@ def area(
 
     Args:
         thing: (N, 3) `Points`: the corners of a polygon in order. A `Mask`, or a bool mask with
-            `frame`: the visible surface under it.
+            `frame`: the visible surface under it (where it curves away from the camera, too
+            little).
         frame: Frame of bare masks.
         depth: As for `geometry.unproject`.
         scale_free: Answer in "unit^2" when the scale is not known.

@@ -11,7 +11,7 @@ from spatialclaw.primitives.errors import PrimitiveError
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.boxes import Box3D, oriented_box
 from spatialclaw.primitives.geometry.gravity import gravity
-from spatialclaw.primitives.geometry.places import cloud_of, frame_behind, heading_of, name_of
+from spatialclaw.primitives.geometry.places import cloud_of, frame_behind, name_of
 from spatialclaw.primitives.geometry.points import Points
 from spatialclaw.primitives.measure.measurement import Measurement
 from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
@@ -32,7 +32,7 @@ def box(thing: Any, *, frame: Frame | int | None = None, depth: Any = None) -> B
         depth: As for `geometry.unproject`.
 
     Returns:
-        A `Box3D` in the thing's frame of reference: ``.length``, ``.width``, ``.height``,
+        A `Box3D` in the thing's frame of reference: ``.width``, ``.depth``, ``.height``,
         ``.center``, ``.corners``. The side away from the camera is not seen, so the extent along
         the view is a lower bound.
 
@@ -49,7 +49,7 @@ def size(
     depth: Any = None,
     scale_free: bool = False,
 ) -> Measurement:
-    """The longest of length, width and height of a thing; the evidence lists all three.
+    """The longest of width, depth and height of a thing; the evidence lists all three.
 
     Args:
         thing: As for `box`.
@@ -107,19 +107,18 @@ def width(
     depth: Any = None,
     scale_free: bool = False,
 ) -> Measurement:
-    """How wide a thing is: the horizontal side that the camera sees across.
+    """How wide a thing is: the longer horizontal side, or the side across the front if known.
 
-    For a `Box3D` alone, the shorter horizontal side. Args and errors as for `size`.
+    Which way a thing faces is known for a `Box3D` with `front`: ``measure.width(box.facing(v))``.
+    Args and errors as for `size`.
 
     Example:
         ``measure.width(segment(frames[0], "door")[0]).to("cm")``
     """
     found, sigmas, note = _box(thing, frame, depth)
-    side = int(np.argmin(found.extent[:2]))
-    where = frame_behind(thing, frame=frame)
-    if where is not None and not isinstance(thing, Box3D):
-        view = heading_of(where, found.ref)
-        side = int(np.argmin(np.abs(found.axes[:2] @ view)))
+    side = int(np.argmax(found.extent[:2]))
+    if found.front is not None:
+        side = int(np.argmin(np.abs(found.axes[:2] @ found.front)))
     return _measurement(thing, found, side, sigmas, note, scale_free, "width")
 
 
@@ -207,7 +206,7 @@ def _measurement(
 ) -> Measurement:
     unit = length_unit(found.metric, scale_free, what, found.center.method)
     sides = " x ".join(f"{v:.3f}" for v in found.extent)
-    line = f"box of {describe(thing)}: {sides} {unit} (length x width x height)"
+    line = f"box of {describe(thing)}: {sides} {unit} (width x depth x height)"
     lines = (line, note) if note else (line,)
     sigma = None if sigmas is None else float(sigmas[side])
     method = f"{what} of the oriented box by {found.center.method or 'points'}"

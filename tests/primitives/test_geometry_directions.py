@@ -56,8 +56,9 @@ def test_the_height_does_not_change_the_side():
 def test_a_margin_is_the_angle_at_which_the_word_changes(angle, sectors):
     word, margin = bearing_word(angle, SECTORS[sectors])
     assert 0 <= margin <= 180 / sectors + 1e-6
-    assert bearing_word(angle + 0.99 * margin, SECTORS[sectors])[0] == word
-    assert bearing_word(angle - 0.99 * margin, SECTORS[sectors])[0] == word
+    inner = max(0.0, 0.99 * margin - 1e-9)
+    assert bearing_word(angle + inner, SECTORS[sectors])[0] == word
+    assert bearing_word(angle - inner, SECTORS[sectors])[0] == word
     beyond = {bearing_word(angle + s * (margin + 1e-3), SECTORS[sectors])[0] for s in (1, -1)}
     assert beyond != {word}
 

@@ -144,7 +144,9 @@ def test_two_visible_sides_give_the_right_corner_not_the_diagonal():
     short = np.column_stack([np.zeros(450), RNG.random(450) * 0.6, RNG.random(450)])
     box = geometry.oriented_box(points(np.concatenate([long, short]), "world"))
     assert box.length == pytest.approx(0.8, abs=0.02)
-    assert box.width == pytest.approx(0.6, abs=0.02)
+    assert box.depth == pytest.approx(0.6, abs=0.02)
+    assert box.width == box.length
+    assert box.facing((1, 0, 0)).width == pytest.approx(0.6, abs=0.02)
 
 
 def test_a_free_box_fits_a_tilted_book():
