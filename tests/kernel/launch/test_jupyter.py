@@ -59,7 +59,8 @@ async def test_a_stock_manager_starts_interrupts_and_restarts(manager: AsyncKern
     client = await ready(manager)
     try:
         assert await value(client, "6 * 7") == "42"
-        endless = client.execute("import time\nx = 1\nwhile True: time.sleep(0.01)")
+        code = "import time\nx = 1\nwhile True: time.sleep(0.01)"
+        endless = client.execute(code, stop_on_error=False)
         await asyncio.sleep(0.3)
         await manager.interrupt_kernel()
         assert (await answer(client, endless))["status"] == "error"
