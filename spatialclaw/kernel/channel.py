@@ -19,6 +19,7 @@ __all__ = ["Channel", "connection_info"]
 
 MAX_MESSAGE = 64 * 1024 * 1024
 _IDLE_SECONDS = 2.0
+_PING_MILLISECONDS = 20
 
 
 def connection_info(prefix: str, key: str) -> dict[str, Any]:
@@ -66,10 +67,14 @@ class Channel:
         return socket
 
     async def welcome(self) -> None:
-        """Waits until the kernel's iopub knows of us."""
+        """Waits until the kernel's iopub knows of us: something comes through.
+
+        The welcome message that ipykernel sends is lost now and then (it sends on the socket past
+        the stream that listens on it), so requests are sent until the status of one arrives.
+        """
         while True:
-            message = await self._receive(self._iopub)
-            if message is not None and message["header"]["msg_type"] == "iopub_welcome":
+            self.send("spatialclaw_request", {"op": "ping"})
+            if await self._iopub.poll(_PING_MILLISECONDS):
                 return
 
     def send(self, msg_type: str, content: dict[str, Any]) -> str:

@@ -8,6 +8,7 @@ import json
 import shutil
 import signal
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -28,6 +29,7 @@ from spatialclaw.kernel.tree import Live, Tree
 __all__ = ["Kernel", "Value"]
 
 RERUN_SECONDS = 600.0
+_LAST_WORDS_SECONDS = 0.05
 
 
 class Value(dict[str, Any]):
@@ -120,7 +122,7 @@ class Kernel:
         self._tree, self._live = await Tree.start(
             self._context, self.options, scratch, self._gateway
         )
-        self.notes = list(self._tree.launched.notes)
+        self._note(self._tree.launched.notes)
 
     async def _setup(self) -> None:
         """Builds the namespace from the options."""
@@ -129,9 +131,12 @@ class Kernel:
         reply = await tree.request(live, "setup", seconds=self.options.start_seconds)
         if reply.get("status") != "ok":
             raise KernelStartError(f"the namespace could not be built: {reply.get('error')}")
-        self.notes += [str(note)[:300] for note in list(reply.get("notes") or [])[:30]]
+        self._note([str(note)[:300] for note in list(reply.get("notes") or [])[:30]])
         if self.options.transactional:
             self._unkept = await self._keep(self._before)
+
+    def _note(self, lines: Iterable[str]) -> None:
+        self.notes += [line for line in lines if line not in self.notes]
 
     def _setup_reply(self, _params: Nothing) -> WithFiles:
         manifest = self.options.manifest
@@ -155,7 +160,7 @@ class Kernel:
                 task.cancel()
                 await asyncio.gather(task, return_exceptions=True)
         await self._end()
-        self._context.term()
+        self._context.destroy(linger=0)
         if self._root is not None and self.options.scratch is None:
             await asyncio.to_thread(shutil.rmtree, self._root, ignore_errors=True)
 
@@ -232,7 +237,7 @@ class Kernel:
             await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             if not cell.done() and live.alive:
                 late = True
-                await tree.signal(live, signal.SIGINT)
+                await tree.interrupt(live)
                 grace = self.options.grace
                 await asyncio.wait(both, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
             if cell.done():
@@ -248,6 +253,8 @@ class Kernel:
                 return _timed_out(result, seconds) if late else result
             if late and live.alive:
                 return await self._hung(tree, live, collector, seconds, began)
+            # what it had sent before it ended is still coming in
+            await asyncio.wait({cell}, timeout=_LAST_WORDS_SECONDS)
             return await self._died(live, collector, began, late=late, seconds=seconds)
         finally:
             if not cell.done():
@@ -275,7 +282,7 @@ class Kernel:
         """The cell does not heed the interrupt: its process has to go."""
         await tree.signal(live, signal.SIGTERM)
         await asyncio.wait({live.exited}, timeout=0.1)
-        if live.alive and not await tree.kill(live, seconds=0.4):
+        if live.alive and not await tree.kill(live, seconds=0.25):
             tree.launched.kill()
         lost = await self._back("the cell did not stop and was killed", dead=True)
         result = collector.finish("timeout", seconds=time.monotonic() - began, lost=lost)
@@ -327,7 +334,7 @@ class Kernel:
 
     async def _wake(self, name: str) -> bool:
         tree, live = self._tree, self._live
-        woken = await tree.wake(name) if tree is not None else None
+        woken = await tree.wake(name, self._context) if tree is not None else None
         if woken is None:
             return False
         if live is not None:
@@ -378,7 +385,7 @@ class Kernel:
         """Interrupts the running cell (KeyboardInterrupt in it); nothing happens without one."""
         if self._executing and self._tree is not None and self._live is not None:
             self._interrupted = True
-            await self._tree.signal(self._live, signal.SIGINT)
+            await self._tree.interrupt(self._live)
 
     # -- variables -----------------------------------------------------------------------------
     async def read(self, name: str) -> Value:
@@ -466,7 +473,7 @@ class Kernel:
                 await self._keep(key)
             other = Kernel(replace(self.options, scratch=None))
             other._gateway = self._gateway
-            woken = await tree.wake(key)
+            woken = await tree.wake(key, other._context)
             if name is None:
                 await tree.drop(key)
             try:

@@ -54,7 +54,7 @@ class KernelOptions:
     cpu_seconds: int | None = None
     gateway: Gateway | None = None
     transactional: bool = False
-    grace: float = 0.4
+    grace: float = 0.35
     max_output: int = 100_000
     max_images: int = 32
     max_snapshots: int = 8

@@ -58,14 +58,12 @@ class Tree:
 
     def __init__(
         self,
-        context: zmq.asyncio.Context,
         layout: Layout,
         life: LifeLine,
         launched: Launched,
         server: GatewayServer,
         key: str,
     ) -> None:
-        self._context = context
         self._key = key
         self._gens = 0
         self.layout = layout
@@ -116,7 +114,7 @@ class Tree:
                     hint="See `spatialclaw doctor`.",
                 ) from None
             raise
-        tree = cls(context, layout, life, launched, server, key)
+        tree = cls(layout, life, launched, server, key)
         return tree, Live(0, channel, life.exited(0))
 
     async def aclose(self) -> None:
@@ -169,6 +167,12 @@ class Tree:
         """Signals the kernel's process group."""
         with contextlib.suppress(ConnectionError, TimeoutError):
             await self.life.order("signal", signal=int(number), gen=live.gen, seconds=0.5)
+
+    async def interrupt(self, live: Live) -> None:
+        """Raises KeyboardInterrupt in the cell that runs."""
+        await self.signal(live, signal.SIGINT)
+        # a cell that awaits sits in the event loop, which the signal alone does not wake
+        live.channel.send("spatialclaw_request", {"op": "ping"})
 
     async def kill(self, live: Live, *, seconds: float = 2.0) -> bool:
         """Kills the kernel and what it started, not its sleeping copies.
@@ -230,7 +234,7 @@ class Tree:
         with contextlib.suppress(ConnectionError, TimeoutError):
             await self.life.order("drop", name=name)
 
-    async def wake(self, name: str) -> Live | None:
+    async def wake(self, name: str, context: zmq.asyncio.Context) -> Live | None:
         """Makes a sleeping copy a kernel (another one sleeps on in its place); None if it fails."""
         if name not in self.snapshots or self.life.lost.is_set():
             return None
@@ -247,7 +251,7 @@ class Tree:
             await asyncio.wait(both, timeout=5.0, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
                 return None
-            channel = Channel(self._context, info)
+            channel = Channel(context, info)
             live = Live(gen, channel, exited)
             await self.race(live, channel.welcome(), 5.0)
         except (ConnectionError, TimeoutError, KernelDied):

@@ -37,6 +37,7 @@ class CellWatch:
         self.cells = 0
         self.started = 0.0
         self._builtins = dict(vars(builtins))
+        self._recursion = sys.getrecursionlimit()
         self._streams = (sys.stdout, sys.stderr)
 
     def adopt(self, old: CellWatch) -> None:
@@ -59,8 +60,10 @@ class CellWatch:
         seconds = time.perf_counter() - self.started
         repaired = self._repair()
         self.cells += 1
-        if "spatialclaw.primitives.runtime_figures" in sys.modules:
-            sys.modules["spatialclaw.primitives.runtime_figures"].flush()
+        if "matplotlib.pyplot" in sys.modules:
+            from spatialclaw.primitives.runtime_figures import flush
+
+            flush()
         dropped = sum(s.end_of_cell() for s in self._streams if isinstance(s, CappedStream))
         report = {
             "cell": self.cells,
@@ -68,9 +71,14 @@ class CellWatch:
             "dropped": dropped,
             "repaired": repaired,
             "error": error,
-            "variables": self._changes(),
+            "variables": [],
         }
-        self.kernel.shell.display_pub.publish({CELL_TYPE: report})
+        try:
+            report["variables"] = self._changes()
+        except Exception as failed:  # the cell broke the shell itself
+            repaired.append(f"nothing: the namespace cannot be read ({type(failed).__name__})")
+        publisher = self.kernel.shell.display_pub
+        type(publisher).publish(publisher, {CELL_TYPE: report})
 
     def _repair(self) -> list[str]:
         """Puts back the builtins and streams that the cell replaced or closed."""
@@ -81,9 +89,12 @@ class CellWatch:
                 current[name] = value
                 repaired.append(name)
         for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
-            if getattr(sys, name) is not stream:
+            if getattr(sys, name, None) is not stream:
                 setattr(sys, name, stream)
                 repaired.append(f"sys.{name}")
+        if sys.getrecursionlimit() < self._recursion:
+            sys.setrecursionlimit(self._recursion)
+            repaired.append("the recursion limit")
         return repaired
 
     def _survey(self, first: set[str]) -> dict[str, tuple[int, int]]:
@@ -100,7 +111,7 @@ class CellWatch:
             and not (name in hidden and hidden[name] is value)
         ]
         names.sort(key=lambda name: name not in first)
-        return {name: (id(namespace[name]), fingerprint(namespace[name], budget)) for name in names}
+        return {name: (id(namespace[name]), _mark(namespace[name], budget)) for name in names}
 
     def _changes(self) -> list[dict[str, Any]]:
         now = self._survey(set())
@@ -118,6 +129,13 @@ class CellWatch:
                 changes.append({"name": name, "type": "", "summary": "", "change": "deleted"})
         self.known = now
         return changes[:_MAX_REPORTED]
+
+
+def _mark(value: Any, budget: Budget) -> int:
+    try:
+        return fingerprint(value, budget)
+    except Exception:  # an object of a cell that cannot even be looked at
+        return id(value)
 
 
 def summarise(value: Any) -> tuple[str, str]:

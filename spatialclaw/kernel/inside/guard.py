@@ -17,10 +17,12 @@ import array
 import contextlib
 import json
 import os
+import select
 import selectors
 import signal
 import socket
 import sys
+import time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -251,6 +253,8 @@ class _Guard:
 
     def obey(self, message: dict[str, Any]) -> None:
         op, answer = message["op"], {"e": "done", "n": message.get("n"), "ok": True}
+        if op in ("kill", "wake"):
+            self.know_sleepers()
         live = self.live.get(message.get("gen", -1))
         if op == "end":
             self.finish()
@@ -307,6 +311,17 @@ class _Guard:
         with contextlib.suppress(KeyError, ValueError):
             self.selector.unregister(live.channel)
 
+    def know_sleepers(self, seconds: float = 2.0) -> None:
+        """Waits until each sleeping copy has said who it is, so that it can be spared."""
+        until = time.monotonic() + seconds
+        while any(s.pid <= 0 for s in self.sleepers.values()):
+            new = [s.channel for s in self.sleepers.values() if s.pid <= 0]
+            ready, _, _ = select.select(new, [], [], max(0.0, until - time.monotonic()))
+            if not ready:
+                return
+            for sleeper in [s for s in self.sleepers.values() if s.channel in ready]:
+                self.from_sleeper(sleeper.name)
+
     def adopt(self, name: str, channel: socket.socket) -> None:
         old = self.sleepers.get(name)
         if old:
@@ -333,7 +348,7 @@ class _Guard:
 
     def wake(self, message: dict[str, Any]) -> bool:
         sleeper = self.sleepers.get(message["name"])
-        if sleeper is None or not sleeper.pid:
+        if sleeper is None or sleeper.pid <= 0:
             return False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         pid = sleeper.pid

@@ -19,6 +19,8 @@ def answer(kernel: Any, content: dict[str, Any]) -> dict[str, Any]:
     """Does one request; errors are part of the reply."""
     try:
         operation = content["op"]
+        if operation == "ping":
+            return {"status": "ok"}
         if operation == "setup":
             return _setup(kernel)
         if operation == "read":
