@@ -9,14 +9,19 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
+from spatialclaw.primitives.floors import FreeSpace, free_space
 from spatialclaw.primitives.frames import Frame, Frames
 from spatialclaw.primitives.geometry.boxes import Box3D, oriented_box
-from spatialclaw.primitives.geometry.camera import depth_of, mask_points, to_world
+from spatialclaw.primitives.geometry.camera import (
+    depth_of,
+    to_world,
+)
 from spatialclaw.primitives.geometry.gravity import gravity, gravity_known
+from spatialclaw.primitives.geometry.masks import mask_points
 from spatialclaw.primitives.geometry.planes import Plane, ground_plane
 from spatialclaw.primitives.geometry.points import Points, world_ref
 from spatialclaw.primitives.results import DepthMap, Mask
-from spatialclaw.primitives.rooms import FreeSpace, Room, free_space, room_of
+from spatialclaw.primitives.rooms import Room, room_of
 
 __all__ = ["Scene"]
 
@@ -37,7 +42,7 @@ class Scene:
         sparse: Points known besides the depth maps, or None.
 
     Example:
-        ``scene = Scene.from_frames(frames); scene.floor_area(); show(scene.bev())``
+        ``scene = geometry.scene(frames); scene.floor_area(); show(scene.bev())``
     """
 
     def __init__(
@@ -259,7 +264,7 @@ class Scene:
             ``scene.free_space().fits((0.8, 0.6))``
         """
         size = cell or (0.05 if self.metric else 0.01 * self._size())
-        return free_space(self.points(), self.floor(), self.camera_path, height, size)
+        return free_space(self.points(), self.floor(), height, size)
 
     def fits(self, size: Sequence[float], where: Any = None, *, within: float = 1.0) -> Any:
         """Whether a thing of that size can stand on free floor.

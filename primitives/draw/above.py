@@ -156,7 +156,7 @@ def _read(
     if not isinstance(scene, Points) or scene.ndim != 2 or scene.shape[1] != 3:
         raise FrameOfReferenceError(
             "a bird's-eye view needs a scene or (N, 3) Points in the world",
-            hint="geometry.points(xyz, 'world') or Scene.from_frames(frames)",
+            hint="geometry.points(xyz, 'world') or geometry.scene(frames)",
         )
     if not scene.ref.startswith("world"):
         raise FrameOfReferenceError(

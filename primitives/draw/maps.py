@@ -22,11 +22,11 @@ __all__ = ["axes", "depth", "flow", "sheet", "trajectory"]
 Floats = npt.NDArray[np.float64]
 
 
-def depth(depth: Any, *, near: float | None = None, far: float | None = None) -> Drawing:
+def depth(depth_map: Any, *, near: float | None = None, far: float | None = None) -> Drawing:
     """A depth map as a picture: near is warm, far is cold, unknown is black; with a scale.
 
     Args:
-        depth: A `DepthMap`, a `Frame` with depth, or an (H, W) array.
+        depth_map: A `DepthMap`, a `Frame` with depth, or an (H, W) array.
         near: Depth shown warmest; None: the 2nd percentile.
         far: Depth shown coldest; None: the 98th percentile.
 
@@ -34,14 +34,14 @@ def depth(depth: Any, *, near: float | None = None, far: float | None = None) ->
         ``show(draw.depth(depth(frames[0])))``
     """
     unit = "m"
-    if isinstance(depth, Frame):
+    if isinstance(depth_map, Frame):
         from spatialclaw.primitives.geometry.camera import depth_of
 
-        depth = depth_of(depth)
-    if isinstance(depth, DepthMap):
-        unit = "m" if depth.metric else "(no scale)"
-        depth = depth.depth
-    values = np.asarray(depth, dtype=np.float32)
+        depth_map = depth_of(depth_map)
+    if isinstance(depth_map, DepthMap):
+        unit = "m" if depth_map.metric else "(no scale)"
+        depth_map = depth_map.depth
+    values = np.asarray(depth_map, dtype=np.float32)
     if values.ndim != 2:
         raise ValueError(f"a depth map is (H, W), not {values.shape}")
     known = np.isfinite(values) & (values > 0)

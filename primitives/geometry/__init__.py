@@ -18,7 +18,6 @@ from spatialclaw.primitives.geometry.camera import (
     camera_center,
     field_of_view,
     in_view,
-    mask_points,
     project,
     rays,
     to_camera,
@@ -35,8 +34,9 @@ from spatialclaw.primitives.geometry.hulls import (
     polygon_area,
     smallest_rectangle,
 )
+from spatialclaw.primitives.geometry.masks import mask_points
 from spatialclaw.primitives.geometry.motion import CameraMotion, camera_motion
-from spatialclaw.primitives.geometry.places import cloud_of, position_of
+from spatialclaw.primitives.geometry.places import cloud_of, position_of, scene
 from spatialclaw.primitives.geometry.planes import (
     Plane,
     fit_plane,
@@ -96,6 +96,7 @@ __all__ = [
     "relation",
     "rigid",
     "rotation_about",
+    "scene",
     "similarity",
     "smallest_rectangle",
     "to_camera",

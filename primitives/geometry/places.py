@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +12,17 @@ from spatialclaw.primitives.errors import FrameOfReferenceError, PrimitiveError,
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.camera import (
     camera_center,
-    mask_points,
     to_world,
     unproject,
 )
+from spatialclaw.primitives.geometry.masks import mask_points
 from spatialclaw.primitives.geometry.points import Points, world_ref
 from spatialclaw.primitives.results import Mask, Masks
 
-__all__ = ["cloud_of", "common", "frame_behind", "name_of", "position_of"]
+if TYPE_CHECKING:
+    from spatialclaw.primitives.scene import Scene
+
+__all__ = ["cloud_of", "common", "frame_behind", "heading_of", "name_of", "position_of", "scene"]
 
 
 def name_of(thing: Any) -> str:
@@ -165,6 +168,28 @@ def heading_of(frame: Frame, ref: str) -> npt.NDArray[np.float64]:
     if ref == world_ref(frame) and frame.pose is not None:
         return np.asarray(frame.pose[:3, 2])
     return np.array([0.0, 0.0, 1.0])
+
+
+def scene(frames: Any, depth: Any = None) -> Scene:
+    """The scene of frames with depth: rooms, objects, free floor and views from above.
+
+    Args:
+        frames: Frames with depth and poses, or one frame with depth (turned upright by gravity).
+        depth: For a single frame, as for `geometry.unproject`.
+
+    Returns:
+        A scene in the world: ``.points()``, ``.floor_area()``, ``.objects(masks)``,
+        ``.fits(size)``, ``.path(a, b)``, ``.bev()``; `render` shows it from elsewhere.
+
+    Raises:
+        Unavailable: Several frames and no poses (see `reconstruct`), or no depth.
+
+    Example:
+        ``s = geometry.scene(frames); show(s.bev(objects=s.objects(segment(frames[0], "chair"))))``
+    """
+    from spatialclaw.primitives.scene import Scene
+
+    return Scene.from_frames(frames, depth)
 
 
 def _all_masks(things: list[Any]) -> bool:

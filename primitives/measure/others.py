@@ -11,8 +11,12 @@ import numpy.typing as npt
 from spatialclaw.primitives.context import frame_of
 from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
 from spatialclaw.primitives.frames import Frame
-from spatialclaw.primitives.geometry.camera import depth_of, mask_points, to_world
+from spatialclaw.primitives.geometry.camera import (
+    depth_of,
+    to_world,
+)
 from spatialclaw.primitives.geometry.hulls import polygon_area
+from spatialclaw.primitives.geometry.masks import mask_points
 from spatialclaw.primitives.geometry.places import common, position_of
 from spatialclaw.primitives.geometry.planes import Plane, fit_plane
 from spatialclaw.primitives.geometry.points import Points
