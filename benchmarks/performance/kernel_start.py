@@ -184,6 +184,7 @@ async def many(level: Level = "strict", kernels: int = 64, times: int = 5) -> di
     from spatialclaw.errors import SpatialclawError
     from spatialclaw.kernel import Kernel, KernelOptions
     from spatialclaw.kernel.launch import host, warm
+    from spatialclaw.kernel.launch.reaping import owner
 
     def state() -> dict[str, int]:
         gone = 0
@@ -194,7 +195,7 @@ async def many(level: Level = "strict", kernels: int = 64, times: int = 5) -> di
             "descriptors": _descriptors("self"),
             "template_descriptors": _descriptors(host.shared().process.pid),
             "processes": len(_below(host.shared().process.pid)),
-            "scratches": len(list(Path("/dev/shm").glob("spatialclaw-*"))),
+            "scratches": len([m for m in _marks() if m.read_text() == owner()]),
         }
 
     gate = asyncio.Semaphore(4)
@@ -229,6 +230,10 @@ async def many(level: Level = "strict", kernels: int = 64, times: int = 5) -> di
         "before": before,
         "after": state(),
     }
+
+
+def _marks() -> list[Path]:
+    return list(Path("/dev/shm").glob("spatialclaw-*/*/owner"))
 
 
 def _descriptors(pid: int | str) -> int:

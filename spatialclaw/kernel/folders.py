@@ -14,7 +14,15 @@ _ROOM = 512 * 1024**2
 
 
 def make_scratch() -> Path:
-    """A new folder with mode 0700."""
+    """A new folder with mode 0700; it goes when this process dies, if not before."""
+    from spatialclaw.kernel.launch import own
+
+    folder = _make()
+    own(folder)
+    return folder
+
+
+def _make() -> Path:
     for root in (_MEMORY, Path(tempfile.gettempdir())):
         if root.is_dir() and os.access(root, os.W_OK | os.X_OK):
             room = os.statvfs(root)

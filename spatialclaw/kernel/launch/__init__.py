@@ -19,7 +19,15 @@ from __future__ import annotations
 from spatialclaw.kernel.launch.options import Confine, LaunchOptions, Layout
 from spatialclaw.kernel.launch.probing import Layer, probe
 from spatialclaw.kernel.launch.reaping import Leftover, reap
-from spatialclaw.kernel.launch.start import Launched, prepare, start, stop_templates, warm
+from spatialclaw.kernel.launch.start import (
+    Launched,
+    disown,
+    own,
+    prepare,
+    start,
+    stop_templates,
+    warm,
+)
 
 __all__ = [
     "Confine",
@@ -28,6 +36,8 @@ __all__ = [
     "Layer",
     "Layout",
     "Leftover",
+    "disown",
+    "own",
     "prepare",
     "probe",
     "reap",

@@ -19,7 +19,7 @@ from spatialclaw.errors import KernelStartError
 from spatialclaw.kernel.launch.confine import environment
 from spatialclaw.kernel.launch.reaping import MARK, owner
 
-__all__ = ["Line", "Template", "shared", "stop"]
+__all__ = ["Line", "Template", "own", "shared", "stop"]
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1])['path']; "
@@ -187,6 +187,14 @@ class Template:
             their_talk.close()
         return Line(ours, talk)
 
+    def own(self, folder: str, *, yes: bool = True) -> None:
+        """Has it remove a folder when this process has died, or no longer.
+
+        Raises:
+            OSError: The template is gone.
+        """
+        self.control.send((b"o" if yes else b"x") + os.fsencode(folder))
+
     def stop(self) -> None:
         """Ends it, and every process that it forked."""
         self.control.close()
@@ -218,7 +226,8 @@ def _environment(cache: str) -> dict[str, str]:
     return made
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()
+_folders: set[str] = set()
 _shared: Template | None = None
 _owner = 0
 
@@ -233,13 +242,25 @@ def shared() -> Template:
             _shared = Template(preload=True)
             _owner = os.getpid()
             atexit.register(stop)
+            for folder in _folders:
+                _shared.own(folder)
         return _shared
 
 
+def own(folder: str, *, yes: bool = True) -> None:
+    """Remembers a folder of ours for the template, which outlives us for a moment."""
+    with _lock:
+        (_folders.add if yes else _folders.discard)(folder)
+        if _shared is not None and _owner == os.getpid():
+            with contextlib.suppress(OSError):  # it is gone; the next one is told all of them
+                _shared.own(folder, yes=yes)
+
+
 def stop() -> None:
-    """Ends the template of this process."""
+    """Ends the template of this process, which removes the folders that we still own."""
     global _shared
     with _lock:
         if _shared is not None and _owner == os.getpid():
             _shared.stop()
+            _folders.clear()
         _shared = None

@@ -20,7 +20,7 @@ from spatialclaw.kernel.launch.confine.limits import Limits
 from spatialclaw.kernel.launch.options import LaunchOptions, Layout
 from spatialclaw.kernel.launch.reaping import owner
 
-__all__ = ["Launched", "prepare", "start", "stop_templates", "warm"]
+__all__ = ["Launched", "disown", "own", "prepare", "start", "stop_templates", "warm"]
 
 _START_SECONDS = 30.0
 
@@ -144,6 +144,7 @@ class Launched:
             await asyncio.to_thread(self._own.stop)
         for made in (self.layout.ipc, self.layout.work):
             await asyncio.to_thread(shutil.rmtree, made, ignore_errors=True)
+        disown(self.layout.scratch)
 
 
 def _refusal(message: dict[str, Any], level: str) -> SpatialclawError:
@@ -164,8 +165,24 @@ def prepare(scratch: Path) -> Layout:
     layout.scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in (layout.ipc, layout.work):
         folder.mkdir(mode=0o700, exist_ok=True)
-    (layout.scratch / "owner").write_text(owner(), encoding="utf-8")
+    own(layout.scratch)
     return layout
+
+
+def own(folder: Path) -> None:
+    """Marks a temporary folder as this process's: it goes when the process dies by whatever death.
+
+    The template removes it, where one runs then; else `reap` does. Call `disown` for a folder that
+    is to be kept.
+    """
+    (folder / "owner").write_text(owner(), encoding="utf-8")
+    host.own(str(folder.absolute()))
+
+
+def disown(folder: Path) -> None:
+    """Takes back `own`."""
+    (folder / "owner").unlink(missing_ok=True)
+    host.own(str(folder.absolute()), yes=False)
 
 
 def _plan(options: LaunchOptions, layout: Layout, argv: Sequence[str]) -> dict[str, Any]:

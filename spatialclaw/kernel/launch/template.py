@@ -5,9 +5,10 @@ is the allow-list) and never reads what the host sends to a kernel: each request
 its own, which the forked process reads. When the host's end of the control socket closes, by
 whatever death, the template kills what it has forked and ends.
 
-Messages on the control socket: one byte, ``i`` (in namespaces of its own) or ``p`` (not), with two
-sockets attached: the template's, on which it says ``{"pid": ...}`` and ``{"exit": ...}`` and whose
-hanging up kills the kernel; and the forked process's, see `child.py`.
+Messages on the control socket: one letter, ``i`` (in namespaces of its own) or ``p`` (not), with
+two sockets attached: the template's, on which it says ``{"pid": ...}`` and ``{"exit": ...}`` and
+whose hanging up kills the kernel; and the forked process's, see `child.py`. ``o`` and a path: a
+folder of the host's that the template removes when the host has died; ``x`` and a path: no longer.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import gc
 import json
 import os
 import selectors
+import shutil
 import signal
 import socket
 import sys
@@ -46,6 +48,7 @@ class _Template:
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ, None)
         self.forked: dict[int, _Forked] = {}
+        self.owned: set[str] = set()
 
     def serve(self) -> NoReturn:
         while True:
@@ -61,11 +64,15 @@ class _Template:
 
     def request(self) -> None:
         try:
-            data, extra, _flags, _address = self.control.recvmsg(16, socket.CMSG_SPACE(8))
+            data, extra, _flags, _address = self.control.recvmsg(8192, socket.CMSG_SPACE(8))
         except ConnectionError:
             data, extra = b"", []
         if not data:
             self.finish()
+        if data[:1] in (b"o", b"x"):
+            change = self.owned.add if data[:1] == b"o" else self.owned.discard
+            change(os.fsdecode(data[1:]))
+            return
         fds = array.array("i")
         for _level, _kind, payload in extra:
             fds.frombytes(payload[: 2 * fds.itemsize])
@@ -177,6 +184,8 @@ class _Template:
                 signal.pidfd_send_signal(forked.pidfd, signal.SIGKILL)
         self.forked.clear()
         self.strays()
+        for folder in self.owned:
+            shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
 

@@ -221,13 +221,16 @@ async def test_a_dead_template_takes_its_kernels_along_and_is_replaced(scratch: 
 
 
 HOST = """
-import asyncio, json, sys
+import asyncio, json, sys, tempfile
+from pathlib import Path
 from spatialclaw.kernel import Kernel
-from spatialclaw.kernel.launch import host
+from spatialclaw.kernel.launch import host, own
 async def main():
+    own(Path(tempfile.mkdtemp(prefix="spatialclaw-")))
     kernels = [await Kernel.start(confine=level) for level in ("strict", "process")]
     await kernels[0].execute("import os\\nif os.fork() == 0: import time; time.sleep(600)")
-    print(json.dumps([host.shared().process.pid]), flush=True)
+    said = {"template": host.shared().process.pid, "folders": sorted(host._folders)}
+    print(json.dumps(said), flush=True)
     await asyncio.sleep(600)
 asyncio.run(main())
 """
@@ -239,13 +242,17 @@ async def test_nothing_outlives_a_killed_host(number: int) -> None:
         sys.executable, "-c", HOST, stdout=subprocess.PIPE, start_new_session=True
     )
     assert process.stdout is not None
-    (template,) = json.loads(await process.stdout.readline())
-    pids = tree(process.pid)
-    assert len(pids) >= 7  # host, template, two guards, two kernels, a child
-    assert template in pids
-    process.send_signal(number)
-    await process.wait()
-    await until(lambda: not alive(pids), 2.0)
+    try:
+        said = json.loads(await process.stdout.readline())
+        pids = tree(process.pid)
+        assert len(pids) >= 7  # host, template, two guards, two kernels, a child
+        assert said["template"] in pids
+        assert len(said["folders"]) == 3
+        assert all(map(os.path.exists, said["folders"]))
+    finally:
+        process.send_signal(number)
+        await process.wait()
+    await until(lambda: not alive(pids) and not any(map(os.path.exists, said["folders"])), 2.0)
 
 
 async def test_without_namespaces_strict_is_refused_and_process_works() -> None:
