@@ -48,11 +48,13 @@ class Inquiry:
         question: The question, read.
         facts: What the first cell found out.
         media: Names of the media files without ending.
+        done: What the kernel holds already, by name.
     """
 
     question: Question
     facts: Facts
     media: tuple[str, ...] = ()
+    done: set[str] = field(default_factory=set)
     _given: set[str] = field(default_factory=set)
     _names: dict[str, Thing] = field(default_factory=dict)
 

@@ -127,7 +127,8 @@ def near(a, b):
     first, second = np.atleast_2d(a.plain), np.atleast_2d(b.plain)
     away, _ = cKDTree(second[:: max(1, len(second) // 20000)]).query(first[:: max(1, len(first) // 20000)])
     return float(np.percentile(away, 0.2 if len(away) > 500 else 0))
-
+''',
+    "gap": '''\
 def gap(a, b, how="middle"):
     """The least distance over the instances of two things, its error, and which they are."""
     pairs = [
@@ -143,6 +144,7 @@ NEEDS = {
     "spot": ["middle"],
     "found": ["middle"],
     "near": ["middle"],
+    "gap": ["near"],
     "colour_of": ["named"],
 }
 

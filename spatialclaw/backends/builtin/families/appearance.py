@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+
+from spatialclaw.backends.builtin.families.follow import follow
+from spatialclaw.backends.builtin.families.moving import main
 from spatialclaw.backends.builtin.inquiry import Inquiry
 from spatialclaw.backends.builtin.language import Thing
-from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, NotGrounded
+from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, NotGrounded, Seen
 
 __all__ = ["investigate"]
 
@@ -45,6 +49,22 @@ print(f"last = {{last}}")
 """
 
 
+def _followed(inquiry: Inquiry, things: list[Thing]) -> Generator[Cell, Seen, Seen]:
+    """First and last second of each, by following it."""
+    first: list[float | None] = []
+    last: list[float | None] = []
+    for thing in things:
+        followed = yield from follow(inquiry, thing)
+        if not followed.named:
+            raise NotGrounded(
+                repr(thing.text), ["something moves, but what it is cannot be told without a model"]
+            )
+        row = main(followed, thing)
+        first.append(row["start"])
+        last.append(row["end"])
+    return Seen(True, {"first": first, "last": last, "seconds": True})
+
+
 def investigate(inquiry: Inquiry) -> Investigation:
     """Order, first, before and when."""
     question = inquiry.question
@@ -58,6 +78,9 @@ def investigate(inquiry: Inquiry) -> Investigation:
         wanted = {str(thing): list(i) for thing, i in zip(things, ids, strict=True)}
         seen = yield Cell("In which frames each is seen.", NAMED.format(wanted=wanted))
         sure = 0.9
+    elif inquiry.facts.is_video and not any(ids):
+        seen = yield from _followed(inquiry, things)
+        sure = 0.75
     else:
         seen = yield Cell(
             "In which frames each is found.",
@@ -72,7 +95,9 @@ def investigate(inquiry: Inquiry) -> Investigation:
     if question.ask == "when":
         leaving = str(question.extra.get("verb", "")).startswith(("leav", "disap", "exit"))
         place = last[0] if leaving else first[0]
-        time = inquiry.facts.times[place] if place is not None else None
+        time = place
+        if place is not None and not seen.get("seconds"):
+            time = inquiry.facts.times[place]
         if time is None:
             raise NotGrounded("the time", ["the frames have no times"])
         return Finding("number", float(time), "s", 0.5, 0.7 * sure, evidence)

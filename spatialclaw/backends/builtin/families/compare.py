@@ -6,6 +6,8 @@ import math
 from collections.abc import Generator
 from dataclasses import dataclass
 
+from spatialclaw.backends.builtin.families.follow import follow
+from spatialclaw.backends.builtin.families.moving import main, speed_of
 from spatialclaw.backends.builtin.families.size import SIDES, expression
 from spatialclaw.backends.builtin.inquiry import Inquiry
 from spatialclaw.backends.builtin.language import Thing
@@ -142,6 +144,8 @@ def _others(inquiry: Inquiry, without: list[Thing], noun: str = "") -> list[Thin
 def _measure(
     inquiry: Inquiry, things: list[Thing], reference: Thing | None, quantity: str
 ) -> Generator[Cell, Seen, _Scores]:
+    if quantity == "speed":
+        return (yield from _speeds(inquiry, things))
     frame = inquiry.frame_for(things[0])
     other = None
     if reference is not None:
@@ -194,6 +198,23 @@ def _measure(
         raise NotGrounded(f"the {quantity} of all of them", [seen.message])
     names = [str(thing) for thing in things]
     return _Scores(values, [float(s) for s in sigmas], names, unit, missing)
+
+
+def _speeds(inquiry: Inquiry, things: list[Thing]) -> Generator[Cell, Seen, _Scores]:
+    """The speed of each, all in one unit."""
+    found: list[tuple[float, float | None, str]] = []
+    for thing in things:
+        followed = yield from follow(inquiry, thing)
+        one = yield from speed_of(inquiry, followed, main(followed, thing))
+        if one is None:
+            raise NotGrounded(f"the speed of {thing.text!r}")
+        found.append(one)
+    units = {unit for _, _, unit in found}
+    if len(units) > 1:
+        raise NotGrounded("speeds in one unit", [f"they come in {', '.join(sorted(units))}"])
+    sigmas = [0.1 * value if sigma is None else sigma for value, sigma, _ in found]
+    names = [str(thing) for thing in things]
+    return _Scores([value for value, _, _ in found], sigmas, names, units.pop(), [])
 
 
 def _in_picture(

@@ -2,13 +2,69 @@
 
 from __future__ import annotations
 
-from spatialclaw.backends.builtin.inquiry import Inquiry
-from spatialclaw.backends.builtin.steps import Investigation, NotGrounded
+from typing import Any
 
-__all__ = ["investigate"]
+from spatialclaw.backends.builtin.families import count
+from spatialclaw.backends.builtin.families.follow import follow
+from spatialclaw.backends.builtin.inquiry import Inquiry
+from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, NotGrounded
+
+__all__ = ["investigate", "toward"]
+
+AGAIN = """\
+half = dense[::2]
+try:
+    again = len(passages(half, track(half, {what!r})))
+except Exception as error:
+    print(error)
+    again = None
+print(f"again = {{again}}")
+"""
+
+_SIDES = {"up": "top", "down": "bottom", "left": "left", "right": "right"}
+
+
+def toward(row: dict[str, Any], word: str) -> bool:
+    """Whether a passage goes in a direction of the picture."""
+    if row["heading"] == word:
+        return True
+    x, y = row["net"]
+    along = {"left": -x, "right": x, "up": -y, "down": y}.get(word, 0.0)
+    return bool(along > 0 and row["leaves"] == _SIDES.get(word))
 
 
 def investigate(inquiry: Inquiry) -> Investigation:
-    """How many come by."""
-    raise NotGrounded("what moves")
-    yield
+    """How many come by, and how many of them in a direction."""
+    question = inquiry.question
+    thing = question.things[0]
+    if inquiry.facts.count < 2:
+        return (yield from count.investigate(inquiry))
+    followed = yield from follow(inquiry, thing)
+    rows = followed.rows
+    phrase = " ".join(thing.words) or thing.text
+    second = yield Cell(
+        "Cross-check: the same at half the rate.", AGAIN.format(what=phrase)
+    )
+    again = second.number("again")
+    sure = 0.75 if again == len(rows) else 0.55
+    times = [f"{row['start']}-{row['end']} s {row['heading']}" for row in rows]
+    evidence = [f"{len(rows)} passages ({followed.method}): {', '.join(times)[:600]}"]
+    if again is not None:
+        evidence.append(f"at half the rate: {int(again)}")
+    if not followed.named:
+        evidence.append(f"they move; whether each is {thing.text} was not checked")
+    if question.ask == "":
+        return Finding("number", len(rows), "count", 0.7, sure, tuple(evidence))
+    word = question.word
+    if word in ("forward", "backward", "front", "back"):
+        raise NotGrounded(f"the direction {word} in the picture")
+    word = {"above": "up", "below": "down"}.get(word, word)
+    of_them = sum(toward(row, word) for row in rows)
+    evidence.append(f"{of_them} of them go {word} in the picture")
+    if question.ask == "toward":
+        return Finding("number", of_them, "count", 0.7, sure, tuple(evidence))
+    if question.choices:
+        return Finding("numbers", [len(rows), of_them], confidence=sure, evidence=tuple(evidence))
+    side = {"up": "towards the top", "down": "towards the bottom"}.get(word, f"to the {word}")
+    text = f"{len(rows)} {thing.text}, {of_them} {side}"
+    return Finding("text", text, confidence=sure, evidence=tuple(evidence))

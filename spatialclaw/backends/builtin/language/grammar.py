@@ -14,7 +14,7 @@ from functools import cache
 
 from spatialclaw.backends.builtin.language import words
 from spatialclaw.backends.builtin.language.normal import Normal, length_in_metres, normalise
-from spatialclaw.backends.builtin.language.rules import END, MACROS, RULES
+from spatialclaw.backends.builtin.language.rules import MACROS, RULES
 from spatialclaw.backends.builtin.language.slots import Question, Thing
 from spatialclaw.backends.builtin.language.things import CAMERA, read_thing, split_list
 
@@ -165,7 +165,7 @@ def _build(
             extra[key] = groups[key]
     limit = None
     if "n" in groups:
-        limit = (groups.get("cmp", "more"), float(groups["n"]), groups.get("u", normal.unit or "m"))
+        limit = (groups.get("cmp", "more"), float(groups["n"]), groups.get("u", "count" if rule.family == "count" else normal.unit or "m"))
     extra["listed"] = len(listed)
     return Question(
         text=text,
@@ -175,7 +175,7 @@ def _build(
         views=tuple(normal.views),
         unit=normal.unit,
         choices=choices,
-        yes_no=_is_yes_no(spoken, match, choices),
+        yes_no=_is_yes_no(spoken, choices),
         word=word,
         limit=limit,
         extra={**extra, "normal": spoken, "pixels": list(normal.pixels)},
@@ -195,15 +195,14 @@ def _from_choices(choices: dict[str, str], normal: Normal, family: str) -> list[
     return [read_thing(text.lower(), normal) for text in texts]
 
 
-def _is_yes_no(spoken: str, match: re.Match[str], choices: dict[str, str] | None) -> bool:
+def _is_yes_no(spoken: str, choices: dict[str, str] | None) -> bool:
     if choices is not None:
         texts = {text.strip(" .").lower() for text in choices.values()}
         if not texts <= {"yes", "no", "true", "false", "cannot be determined", "not sure"}:
             return False
         return True
-    sentence = re.split(r"[?.] ", spoken[: match.end()])[-1]
+    final = [part for part in re.split(r"\s[?.](?:\s|$)", spoken) if part.strip()][-1].strip()
     asked = re.match(
-        r"(?:[^?]*?, )?(?:is|are|was|were|do|does|did|has|have|can|could|will|would) ",
-        sentence.strip(),
+        r"(?:[^?]*?, )?(?:is|are|was|were|do|does|did|has|have|can|could|will|would) ", final
     )
-    return bool(asked) and " or " not in match[0] and not re.search(END + r" or ", match[0])
+    return bool(asked) and " or " not in final

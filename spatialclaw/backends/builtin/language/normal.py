@@ -74,6 +74,10 @@ _SPELLING = [
     (r"\bi'm\b", "i am"),
     (r"\byou're\b", "you are"),
     (r"\b(\w+)\(e?s\)", r"\1s"),
+    (r"\b(higher|highest|lower|lowest)(?: up)? (?:above|over|from|off) the (?:floor|ground)\b", r"\1"),
+    (r"\b(more|less|fewer|least|most|exactly) (?:than )?(one|two|three|four|five|six|seven|eight|nine|ten)\b",
+     lambda m: m[0].replace(m[2], str(NUMBER_WORDS[m[2]]))),
+    (r"\bfewer than\b", "less than"),
     (r"\bphotographs?\b", lambda m: "photos" if m[0].endswith("s") else "photo"),
     (r"\b(?:televisions?|tv[- ]?(?:set|screen|monitor))\b", "tv"),
 ]

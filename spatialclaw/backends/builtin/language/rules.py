@@ -171,7 +171,7 @@ DIRECTION: Rules = [
 CAMERA_RULES: Rules = [
     ("camera", "turn_angle", r"(?:how (?:much|far|many degrees)|(?:by|through) (?:what|how|which)[^?]*(?:angle|degrees|much|far)|what[^?]*"
      r"angle)\b[^?]*\b{CAM}\b[^?]*?{TURN}|(?:angle of rotation|rotation angle|turning angle|angle)\b[^?]*\b(?:camera|views?|photos?|"
-     r"pictures?|optical axes|viewing directions)|(?:rotation|angle|turn)\b[^?]*\b(?:between|from) {V}|how (?:much|many degrees)\b[^?]*\b(?:rotat|turn)(?:e|ed|ion)?\b[^?]*\b(?:camera|between)"),
+     r"pictures?|optical axes|viewing directions)|(?:rotation|angle)\b[^?]*\b(?:between|from) {V}|how (?:much|many degrees)\b[^?]*\b(?:rotat|turn)(?:e|ed|ion)?\b[^?]*\b(?:camera|between)"),
     ("camera", "turn", r"(?:{WHICHWAY})\b[^?]*?{CAM} (?:mainly |mostly |primarily )?(?:{TURN}|look)\b|"
      r"(?:did|does|is|was|has) {CAM} (?:been )?(?:mainly )?{TURN}\b[^?]*(?P<word>{DIRWORD})(?: (?:or|and) [^?]*)?|"
      r"(?:direction|sense) of (?:the )?(?:camera(?:'s)? )?(?:rotation|turn|pan)|camera(?:'s)? (?:rotation|turn|pan) (?:direction|to the)"
@@ -262,6 +262,8 @@ MOVING: Rules = [
 ]  # fmt: skip
 
 COUNT: Rules = [
+    ("count", "limit", r"(?:are|is) there {MORE} (?P<n>\d+) {A}(?: (?:are|in|on|at|here|that)\b[^?]*)?{END}"),
+    ("count", "limit", r"(?:are|is) there (?P<cmp>exactly|only|just) (?P<n>\d+) {A}(?: (?:are|in|on|at|here|that)\b[^?]*)?{END}"),
     ("count", "within", r"(?:how many|number of|count(?: the)?) {A} (?:are |is |stand |lie |can be found )?(?:there )?(?:located )?(?:within|at most|less than|closer than|nearer than|no more than|not farther than) {LIM}"
      r"(?: (?:of|to|from|away from|around))? ?{B}{END}"),
     ("count", "beyond", r"(?:how many|number of) {A} (?:are |is )?(?:more than|farther than|over|at least) {LIM} (?:away )?(?:from )?{B}{END}"),
