@@ -282,6 +282,51 @@ class Frames(Sequence[Frame]):
         picks = np.unique(np.linspace(0, len(self._frames) - 1, count).round().astype(int))
         return self._like([self._frames[i] for i in picks])
 
+    def read(
+        self,
+        times: Sequence[float] | None = None,
+        *,
+        fps: float | None = None,
+        indices: Sequence[int] | None = None,
+        start: float | None = None,
+        end: float | None = None,
+        max_size: int | None = None,
+    ) -> Frames:
+        """More frames of this video, decoded by the host. Give one of times, fps and indices.
+
+        Args:
+            times: Seconds; the frame on screen at each.
+            fps: So many frames a second, between `start` and `end`.
+            indices: Numbers of frames as stored.
+            start: Seconds.
+            end: Seconds.
+            max_size: Longest side in pixels.
+
+        Returns:
+            Frames of their own: their positions count from 0.
+
+        Raises:
+            Unavailable: There is no host to ask, or this is no video.
+            TooMuch: The run's calls for more frames are used up.
+
+        Example:
+            >>> closer = videos[0].read(fps=10, start=2.0, end=3.5)
+        """
+        from spatialclaw.primitives import runtime
+
+        sequence = self._frames[0].sequence if self._frames else 0
+        wanted = {
+            "times": None if times is None else [float(t) for t in times],
+            "fps": None if fps is None else float(fps),
+            "indices": None if indices is None else [int(i) for i in indices],
+            "start": start,
+            "end": end,
+            "max_size": max_size,
+        }
+        given = {name: value for name, value in wanted.items() if value is not None}
+        reply, fds = runtime.client().call_with_files("media.decode", video=sequence, **given)
+        return runtime.frames_of_host(reply["manifest"], fds[0])[0]
+
     def _like(self, frames: Sequence[Frame]) -> Frames:
         return Frames(frames, name=self.name, kind=self.kind, objects=self.objects, info=self.info)
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from spatialclaw.primitives.errors import Unavailable
 from spatialclaw.primitives.gateway import Client
+
+if TYPE_CHECKING:
+    from spatialclaw.primitives.frames import Frames
 
 __all__ = [
     "SHOWN_TYPE",
@@ -71,7 +74,7 @@ def publish(bundle: dict[str, Any], metadata: dict[str, Any] | None = None) -> N
         sys.stdout.write(bundle["text/plain"] + "\n")
 
 
-def frames_of_host(manifest: dict[str, Any], fd: int) -> list[Any]:
+def frames_of_host(manifest: dict[str, Any], fd: int) -> list[Frames]:
     """Maps an array file that the host handed over as a descriptor; closes the descriptor."""
     from spatialclaw.primitives.frames import map_frames
 

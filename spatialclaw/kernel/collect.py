@@ -141,7 +141,7 @@ class Collector:
                         :20_000
                     ],
                 )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             self.note(f"a malformed {msg_type[:40]} message was dropped ({type(error).__name__})")
 
     def raw(self, out: dict[str, Any] | None, err: dict[str, Any] | None) -> None:
@@ -304,7 +304,7 @@ def _json(value: Any, depth: int = 0) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, int):
-        return value if abs(value) < 2**63 else float(value)
+        return value if abs(value) < 2**63 else str(value.bit_length()) + "-bit number"
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):

@@ -70,9 +70,9 @@ async def server(tmp_path: Path, calls: list[Call]) -> AsyncIterator[GatewayServ
     await server.aclose()
 
 
-async def ask(server: GatewayServer, method: str, timeout: float = 5, **params: Any) -> Any:
+async def ask(server: GatewayServer, method: str, seconds: float = 5, **params: Any) -> Any:
     client = Client(str(server.path))
-    return await asyncio.to_thread(client.call, method, timeout=timeout, **params)
+    return await asyncio.to_thread(client.call, method, timeout=seconds, **params)
 
 
 def raw_socket(server: GatewayServer) -> socket.socket:
@@ -123,7 +123,7 @@ async def test_errors_reach_the_cell_as_what_they_are(
 
 
 async def test_unknown_methods_and_parameters(server: GatewayServer) -> None:
-    with pytest.raises(Unavailable, match="'os.system' is not available"):
+    with pytest.raises(Unavailable, match=r"'os\.system' is not available"):
         await ask(server, "os.system", text="rm")
     with pytest.raises(PrimitiveError, match="extra"):
         await ask(server, "echo", text="x", extra=1)

@@ -198,12 +198,14 @@ class App(IPKernelApp):  # type: ignore[misc]
         self.context = None
         if isinstance(connection, str):
             self.connection_file = connection
-            connection = json.loads(Path(connection).read_text(encoding="utf-8"))
+            info: dict[str, Any] = json.loads(Path(connection).read_text(encoding="utf-8"))
+        else:
+            info = connection
         self.session = Session(parent=self)
         for name in ("shell", "stdin", "iopub", "hb", "control"):
             setattr(self, f"{name}_port", 0)
-        self.load_connection_info(connection)
-        asked = [connection.get(f"{n}_port") for n in ("shell", "stdin", "iopub", "control")]
+        self.load_connection_info(info)
+        asked = [info.get(f"{n}_port") for n in ("shell", "stdin", "iopub", "control")]
         self.init_sockets()
         self.init_heartbeat()
         if not all(asked):
@@ -257,8 +259,10 @@ class App(IPKernelApp):  # type: ignore[misc]
 def prewarm() -> App:
     """Makes the application and the shell, without sockets and threads; once a process."""
     ipykernel.debugger._is_debugpy_available = False
+    app: App
     if App.initialized():
-        return App.instance()
+        app = App.instance()
+        return app
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
@@ -271,7 +275,7 @@ def prewarm() -> App:
     config.IPKernelApp.log_level = "ERROR"
     # above this size pyzmq sends without copying and starts a thread to free the memory
     config.Session.copy_threshold = 1 << 40
-    app: App = App.instance(parent_handle=0, config=config)
+    app = App.instance(parent_handle=0, config=config)
     app.profile_dir = None
     app.init_pdb()
     hmac.new(b"", digestmod=hashlib.sha256)  # OpenSSL takes milliseconds to wake up
