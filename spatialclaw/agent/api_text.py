@@ -6,6 +6,7 @@ import inspect
 import re
 import types
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from spatialclaw.agent.prompts import estimate_tokens
@@ -120,6 +121,7 @@ def _summary(doc: str) -> str:
     )
 
 
+@lru_cache(maxsize=1)
 def results_text() -> str:
     """The records that perception gives back, with their fields, one line each."""
     import dataclasses

@@ -9,6 +9,7 @@ changes. In append-only mode it never does.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from spatialclaw.agent.api_text import api_text, results_text
@@ -286,13 +287,13 @@ def system_prompt(
     """
     if interface == "direct":
         return prompts.render("direct")
-    if vocabulary is None:
-        from spatialclaw.primitives.namespace import vocabulary as available
+    api = _own_api(chat) if vocabulary is None else api_text(vocabulary, chat=chat)
+    return prompts.render("system", interface=interface, api=api, results=results_text())
 
-        vocabulary = available()
-    return prompts.render(
-        "system",
-        interface=interface,
-        api=api_text(vocabulary, chat=chat),
-        results=results_text(),
-    )
+
+@lru_cache(maxsize=2)
+def _own_api(chat: bool) -> str:
+    """What this installation has: made once, for it costs 20 ms."""
+    from spatialclaw.primitives.namespace import vocabulary
+
+    return api_text(vocabulary(), chat=chat)

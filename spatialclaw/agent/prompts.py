@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -48,16 +49,8 @@ class Prompts:
             raise ConfigError(f"no such folder of prompts: {folder}")
         self._folder = folder
         self._without = frozenset(without)
-        self._jinja = Jinja(
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            keep_trailing_newline=False,
-            autoescape=False,  # noqa: S701 - Markdown for a model, not HTML
-        )
-        self._jinja.globals["plural"] = _plural
         self._templates: dict[str, Template] = {}
-        unknown = self._without - set(self.sections())
+        unknown = self._without - set(self.sections()) if self._without else frozenset()
         if unknown:
             raise ConfigError(
                 f"no section {sorted(unknown)[0]!r} in the prompts",
@@ -72,7 +65,7 @@ class Prompts:
         """
         try:
             if name not in self._templates:
-                self._templates[name] = self._jinja.from_string(self.source(name))
+                self._templates[name] = _compiled(self.source(name))
             text = self._templates[name].render(values)
         except TemplateError as error:
             raise ConfigError(f"the prompt {name}.md cannot be used: {error}") from error
@@ -119,7 +112,7 @@ class Prompts:
         if own is not None:
             return own
         try:
-            return files("spatialclaw.prompts").joinpath(file).read_text(encoding="utf-8")
+            return _packaged(file)
         except OSError as error:
             raise ConfigError(f"no prompt {file}: {error}") from error
 
@@ -134,5 +127,19 @@ class Prompts:
             ) from error
 
 
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}{'' if count == 1 else 's'}"
+@lru_cache(maxsize=256)
+def _compiled(source: str) -> Template:
+    """A template of a text; the same text is compiled once in a process."""
+    jinja = Jinja(
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=False,
+        autoescape=False,  # noqa: S701 - Markdown for a model, not HTML
+    )
+    return jinja.from_string(source)
+
+
+@lru_cache(maxsize=64)
+def _packaged(file: str) -> str:
+    return files("spatialclaw.prompts").joinpath(file).read_text(encoding="utf-8")
