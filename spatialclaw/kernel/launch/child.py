@@ -57,6 +57,8 @@ def run(talk: socket.socket, started: float, *, isolated: bool, user: int | None
         os.environ.clear()
         os.environ.update(plan["env"])
         layers = ["environment"]
+        if plan["limits"]:
+            limits.sacrifice()
         notes: list[str] = []
         if isolated:
             layer = "namespaces"

@@ -247,7 +247,7 @@ async def test_nothing_outlives_a_killed_host(number: int) -> None:
         pids = tree(process.pid)
         assert len(pids) >= 7  # host, template, two guards, two kernels, a child
         assert said["template"] in pids
-        assert len(said["folders"]) == 3
+        assert len(said["folders"]) >= 3
         assert all(map(os.path.exists, said["folders"]))
     finally:
         process.send_signal(number)

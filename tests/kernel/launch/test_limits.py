@@ -107,6 +107,14 @@ async def test_processor_time_ends_the_kernel() -> None:
         assert result.status == "died"
 
 
+async def test_when_the_machine_is_out_of_memory_kernels_go_first() -> None:
+    async with await Kernel.start() as kernel:
+        result = await kernel.execute("print(open('/proc/self/oom_score_adj').read())")
+        assert result.stdout.strip() == "1000"
+        result = await kernel.execute("open('/proc/self/oom_score_adj', 'w').write('0')")
+        assert not result.ok
+
+
 async def test_root_is_bound_by_the_limit_on_processes() -> None:
     async with await Kernel.start(confine="strict") as kernel:
         result = await kernel.execute("import os; print(os.getuid())")
