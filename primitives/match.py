@@ -13,7 +13,16 @@ from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.imaging import as_frame, grey, shrink
 from spatialclaw.primitives.results import Matches
 
-__all__ = ["Homography", "Transfer", "homography", "match", "raw_matches", "transfer"]
+__all__ = [
+    "Homography",
+    "Transfer",
+    "features",
+    "homography",
+    "match",
+    "match_features",
+    "raw_matches",
+    "transfer",
+]
 
 Floats = npt.NDArray[np.float64]
 
@@ -85,7 +94,8 @@ class Transfer:
         )
 
 
-def _features(image: npt.NDArray[np.uint8], longest: int, limit: int) -> tuple[Floats, Any]:
+def features(image: npt.NDArray[np.uint8], longest: int, limit: int) -> tuple[Floats, Any]:
+    """SIFT points (N, 2) in pixels and their descriptors (N, 128), or None when there are none."""
     import cv2
 
     small, factor = shrink(image, longest)
@@ -116,37 +126,44 @@ def raw_matches(
     Returns:
         points_a (N, 2), points_b (N, 2) pixels and scores (N,) 0..1 (1 - distance ratio).
     """
+    points_a, descriptors_a = features(image_a, longest, limit)
+    points_b, descriptors_b = features(image_b, longest, limit)
+    first, second, scores = match_features(descriptors_a, descriptors_b, ratio=ratio)
+    if not len(first):
+        return np.empty((0, 2)), np.empty((0, 2)), np.empty(0)
+    a, b = points_a[first], points_b[second]
+    # SIFT gives a point once per orientation: count a pair of places once, the best of them.
+    order = np.argsort(-scores)
+    places = np.c_[a, b][order].round().astype(int)
+    keep = np.sort(order[np.unique(places, axis=0, return_index=True)[1]])
+    return a[keep], b[keep], scores[keep]
+
+
+def match_features(
+    descriptors_a: Any, descriptors_b: Any, *, ratio: float = 0.8
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], Floats]:
+    """Pairs of descriptors that pass the ratio test (Lowe, IJCV 2004) and choose each other.
+
+    Returns:
+        Numbers in a (N,), numbers in b (N,) and scores (N,) 0..1 (1 - distance ratio).
+    """
     import cv2
 
-    empty = np.empty((0, 2)), np.empty((0, 2)), np.empty(0)
-    points_a, descriptors_a = _features(image_a, longest, limit)
-    points_b, descriptors_b = _features(image_b, longest, limit)
-    if descriptors_a is None or descriptors_b is None:
-        return empty
+    none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
+    if descriptors_a is None or descriptors_b is None or len(descriptors_b) < 2:
+        return none
     matcher = cv2.BFMatcher(cv2.NORM_L2)
     pairs = matcher.knnMatch(descriptors_a, descriptors_b, k=2)
     back = {m[0].queryIdx: m[0].trainIdx for m in matcher.knnMatch(descriptors_b, descriptors_a, 1)}
-    kept: dict[tuple[int, int, int, int], tuple[int, int, float]] = {}
-    for pair in pairs:
-        if len(pair) < 2:
-            continue
-        best, second = pair
+    kept = []
+    for best, second in (pair for pair in pairs if len(pair) == 2):
         value = best.distance / max(second.distance, 1e-9)
-        if value >= ratio or back.get(best.trainIdx) != best.queryIdx:
-            continue
-        # SIFT gives a point once per orientation: count a pair of places once.
-        place = np.r_[points_a[best.queryIdx], points_b[best.trainIdx]].round().astype(int)
-        key = (int(place[0]), int(place[1]), int(place[2]), int(place[3]))
-        if key not in kept or kept[key][2] < 1 - value:
-            kept[key] = (best.queryIdx, best.trainIdx, 1 - value)
+        if value < ratio and back.get(best.trainIdx) == best.queryIdx:
+            kept.append((best.queryIdx, best.trainIdx, 1 - value))
     if not kept:
-        return empty
-    index = list(kept.values())
-    return (
-        points_a[[i for i, _, _ in index]],
-        points_b[[j for _, j, _ in index]],
-        np.array([score for _, _, score in index]),
-    )
+        return none
+    table = np.array(kept)
+    return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
 
 
 def match(frame_a: Any, frame_b: Any, *, method: str = "auto", verify: bool = True) -> Matches:

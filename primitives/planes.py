@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from spatialclaw.primitives.errors import Unavailable
 from spatialclaw.primitives.frames import Frame
+from spatialclaw.primitives.geometry.gravity import gravity_known
 from spatialclaw.primitives.results import DepthMap
 
 __all__ = ["PlaneRegion", "plane_regions", "up_in_camera"]
@@ -37,7 +38,7 @@ class PlaneRegion:
 
 def up_in_camera(frame: Frame) -> tuple[Floats, bool]:
     """(3,) up in camera axes, and whether it is known from a pose (else the camera is level)."""
-    if frame.pose is not None:
+    if frame.pose is not None and gravity_known(frame):
         return np.asarray(frame.pose[:3, :3].T @ np.array([0.0, 0.0, 1.0])), True
     return np.array([0.0, -1.0, 0.0]), False
 

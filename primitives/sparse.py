@@ -15,7 +15,7 @@ from spatialclaw.primitives.match import raw_matches
 from spatialclaw.primitives.motion import by_views
 from spatialclaw.primitives.results import DepthMap
 
-__all__ = ["sparse_depth"]
+__all__ = ["rasterise", "sparse_depth"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -84,7 +84,7 @@ def _with_poses(frame: Frame, partners: list[Frame]) -> DepthMap:
     count = sum(len(p) for p in pixels)
     if count < 8:
         raise NothingFound(f"only {count} points could be triangulated with the given poses")
-    return _rasterise(
+    return rasterise(
         frame,
         np.concatenate(pixels),
         np.concatenate(depths),
@@ -136,7 +136,7 @@ def _without_poses(frame: Frame, partners: list[Frame]) -> DepthMap:
     if best is None:
         raise NothingFound("; ".join(dict.fromkeys(reasons)) or "no other view")
     _, pixels, depths, sigmas, confidence, note = best
-    return _rasterise(
+    return rasterise(
         frame,
         pixels,
         depths,
@@ -148,7 +148,7 @@ def _without_poses(frame: Frame, partners: list[Frame]) -> DepthMap:
     )
 
 
-def _rasterise(
+def rasterise(
     frame: Frame,
     pixels: Floats,
     depths: Floats,
