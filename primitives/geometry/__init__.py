@@ -16,6 +16,7 @@ from spatialclaw.primitives.geometry.boxes import (
 )
 from spatialclaw.primitives.geometry.camera import (
     camera_center,
+    camera_path,
     field_of_view,
     in_view,
     project,
@@ -68,6 +69,7 @@ __all__ = [
     "box_overlap",
     "camera_center",
     "camera_motion",
+    "camera_path",
     "cloud_of",
     "convex_hull",
     "convex_hull_area",

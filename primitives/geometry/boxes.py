@@ -236,7 +236,12 @@ def to_object(points: npt.ArrayLike, box: Box3D) -> Points:
 
 
 def from_object(points: npt.ArrayLike, box: Box3D) -> Points:
-    """Points about an object (see `to_object`) back in the frame of reference of its box."""
+    """Points about an object back in the frame of reference of its box; undoes `to_object`.
+
+    Args:
+        points: (N, 3) points about the object.
+        box: The box that `to_object` was given.
+    """
     rotation = _object_axes(box)
     return Points(
         np.asarray(points, dtype=np.float64) @ rotation + box.center.plain,

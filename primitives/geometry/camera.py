@@ -23,6 +23,7 @@ from spatialclaw.primitives.results import DepthMap
 
 __all__ = [
     "camera_center",
+    "camera_path",
     "depth_of",
     "field_of_view",
     "in_view",
@@ -303,6 +304,34 @@ def camera_center(frame: Frame) -> Points:
     if frame.pose is None:
         return Points(np.zeros(3), camera_ref(frame), metric=frame.metric, sigma=0.0)
     return Points(frame.pose[:3, 3], world_ref(frame), metric=frame.metric, sigma=0.0)
+
+
+def camera_path(frames: Any) -> Points:
+    """Positions of the camera in the world, one for each frame.
+
+    Args:
+        frames: Frames with poses.
+
+    Returns:
+        (N, 3) points in the world.
+
+    Raises:
+        Unavailable: A frame has no pose.
+
+    Example:
+        ``measure.path_length(geometry.camera_path(frames))``
+    """
+    views = list(frames)
+    if not views:
+        raise NothingFound("no frames")
+    path = Points(
+        [_pose(frame)[:3, 3] for frame in views],
+        world_ref(views[0]),
+        metric=all(frame.metric for frame in views),
+        sigma=0.0,
+    )
+    path.method = "poses"
+    return path
 
 
 def field_of_view(frame: Frame) -> tuple[float, float]:

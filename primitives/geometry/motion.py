@@ -26,7 +26,7 @@ class CameraMotion:
         rotation: (3, 3) the orientation of camera b in the axes of camera a:
             ``x_a = rotation @ x_b + translation``.
         translation: (3,) the position of camera b in the axes of camera a (x right, y down,
-            z forward): metres when `metric`, else of length 1 (or 0 when it did not move).
+            z forward): metres when `metric`, else of unknown scale; 0 when it did not move.
         metric: Whether `translation` is in metres.
         confidence: 0..1.
         method: "poses", "essential matrix" and so on.

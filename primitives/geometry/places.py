@@ -8,7 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.primitives.context import frame_from_ref, frame_of
-from spatialclaw.primitives.errors import FrameOfReferenceError, PrimitiveError, Unavailable
+from spatialclaw.primitives.errors import (
+    Ambiguous,
+    FrameOfReferenceError,
+    NothingFound,
+    PrimitiveError,
+    Unavailable,
+)
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.camera import (
     camera_center,
@@ -70,6 +76,7 @@ def cloud_of(thing: Any, *, frame: Frame | int | None = None, depth: Any = None)
     Returns:
         (N, 3) points.
     """
+    _check_kind(thing)
     if isinstance(thing, Points) and thing.shape[-1] == 3:
         return _rows(thing)
     if isinstance(thing, Frame):
@@ -83,8 +90,7 @@ def cloud_of(thing: Any, *, frame: Frame | int | None = None, depth: Any = None)
     if isinstance(thing, Mask):
         return mask_points(thing, depth, frame=None if frame is None else frame_of(thing, frame))
     if isinstance(thing, Masks) or (isinstance(thing, list) and _all_masks(thing)):
-        clouds = common(*(mask_points(one, depth) for one in thing))
-        return _stacked(clouds)
+        return _stacked(common(*(mask_points(one, depth) for one in _one_thing(thing))))
     array = np.asarray(thing)
     if array.dtype == bool or array.shape == (4,):
         return mask_points(array, depth, frame=frame_of(None, frame))
@@ -102,6 +108,7 @@ def position_of(thing: Any, *, frame: Frame | int | None = None, depth: Any = No
     Returns:
         (3,) point with `sigma` where known.
     """
+    _check_kind(thing)
     if isinstance(thing, Frame):
         return camera_center(thing)
     center = getattr(thing, "center", None)
@@ -192,8 +199,39 @@ def scene(frames: Any, depth: Any = None) -> Scene:
     return Scene.from_frames(frames, depth)
 
 
+def _check_kind(thing: Any) -> None:
+    if isinstance(thing, str):
+        raise PrimitiveError(
+            f"{thing!r} is a word, not a place", hint=f"segment(frames[0], {thing!r})[0]"
+        )
+    if thing is None:
+        raise PrimitiveError("None is not a place", hint="a mask, a pixel with frame=, or Points")
+
+
+def _one_thing(masks: Any) -> list[Mask]:
+    """The masks, when they are one thing: one mask, or one for each frame, or all of one id.
+
+    Raises:
+        NothingFound: There are none.
+        Ambiguous: Several masks of one frame that are not known to be one thing.
+    """
+    given = list(masks)
+    if not given:
+        raise NothingFound(
+            "no masks: nothing was found to measure", hint=getattr(masks, "note", "")
+        )
+    ids = {mask.id for mask in given}
+    if len({mask.frame for mask in given}) < len(given) and (len(ids) > 1 or None in ids):
+        raise Ambiguous(
+            f"{len(given)} masks are given where one thing is needed",
+            candidates=given,
+            hint="one of them, such as masks[0]",
+        )
+    return given
+
+
 def _all_masks(things: list[Any]) -> bool:
-    return bool(things) and all(isinstance(one, Mask) for one in things)
+    return all(isinstance(one, Mask) for one in things)
 
 
 def _stacked(clouds: list[Points]) -> Points:

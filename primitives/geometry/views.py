@@ -49,6 +49,10 @@ def fundamental_matrix(frame_a: Frame, frame_b: Frame) -> Floats:
     """(3, 3) F of two frames with pose and intrinsics: ``pixel_b^T F pixel_a = 0``.
 
     R. Hartley, A. Zisserman, "Multiple View Geometry", 2nd edition, 9.2.
+
+    Args:
+        frame_a: One frame.
+        frame_b: The other.
     """
     relative = np.linalg.inv(_pose(frame_b)) @ _pose(frame_a)
     x, y, z = relative[:3, 3]
@@ -156,7 +160,11 @@ def look_at(eye: npt.ArrayLike, target: npt.ArrayLike, up: npt.ArrayLike = (0, 0
 
 
 def rotation_about(axis: npt.ArrayLike, angle_deg: float) -> Floats:
-    """(3, 3) rotation by an angle about an axis, right-handed.
+    """(3, 3) rotation about an axis.
+
+    Args:
+        axis: (3,) of any length.
+        angle_deg: Right-handed: counter-clockwise when the axis points at the viewer.
 
     Example:
         >>> np.round(rotation_about([0, 0, 1], 90) @ [1, 0, 0], 6).tolist()

@@ -12,6 +12,7 @@ from spatialclaw.primitives.context import frame_of
 from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.camera import (
+    camera_path,
     depth_of,
     to_world,
 )
@@ -24,7 +25,7 @@ from spatialclaw.primitives.measure.measurement import Measurement
 from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
 from spatialclaw.primitives.results import Mask, Masks, Track, Tracks
 
-__all__ = ["angle", "area", "count", "room_size", "speed", "speed_px"]
+__all__ = ["angle", "area", "count", "path_length", "room_size", "speed", "speed_px"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -190,6 +191,33 @@ def _angle_sigma(*ends: tuple[Points, Floats | None]) -> float | None:
         return None
     variance = sum(((sigma or 0.0) ** 2 + vertex**2) / reach**2 for sigma, reach in arms)
     return float(np.degrees(np.sqrt(variance)))
+
+
+def path_length(path: Any, *, scale_free: bool = False) -> Measurement:
+    """Length of a way through points in order, such as the camera's.
+
+    Args:
+        path: (N, 3) `Points`, or frames with poses (the way of their camera).
+        scale_free: Answer in "unit" when the scale is not known.
+
+    Raises:
+        ScaleUnknown: The scale is not known and `scale_free` is False.
+
+    Example:
+        ``measure.path_length(frames)``
+    """
+    way = path if isinstance(path, Points) else camera_path(path)
+    if way.ndim != 2 or way.shape[1] != 3:
+        raise ValueError(f"a path is (N, 3) Points, not of shape {way.shape}")
+    unit = length_unit(way.metric, scale_free, "path_length", way.method)
+    steps = np.linalg.norm(np.diff(way.plain, axis=0), axis=1)
+    own = sigma_of(way)
+    straight = float(np.linalg.norm(way.plain[-1] - way.plain[0])) if len(way) else 0.0
+    line = f"{len(way)} places, straight from first to last {straight:.3f} {unit}"
+    sigma = None if own is None else own * float(np.sqrt(2 * max(1, len(steps))))
+    return Measurement(
+        float(steps.sum()), unit, sigma, (line,), f"path by {way.method or 'points'}"
+    )
 
 
 def speed(

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from rooms import Room, furnished, standing
 
 from spatialclaw.primitives import context, geometry, measure
-from spatialclaw.primitives.errors import FrameOfReferenceError, ScaleUnknown, Unavailable
+from spatialclaw.primitives.errors import (
+    Ambiguous,
+    FrameOfReferenceError,
+    NothingFound,
+    PrimitiveError,
+    ScaleUnknown,
+    Unavailable,
+)
 from spatialclaw.primitives.geometry import points
 from spatialclaw.primitives.measure import Measurement
 from spatialclaw.primitives.measure.units import parse_unit
@@ -330,6 +337,33 @@ def test_counts():
     unsure = measure.count(Masks([mask(0, score=0.5), mask(0, score=0.9)]))
     assert unsure.sigma > 0.5
     assert unsure.unit == "count"
+
+
+def test_one_thing_is_needed_and_several_are_ambiguous(room):
+    _, _, things = room
+    table, wardrobe = things["table", 0], things["wardrobe", 0]
+    with pytest.raises(Ambiguous, match=r"masks\[0\]") as caught:
+        measure.distance(Masks([table, wardrobe]))
+    assert caught.value.candidates == [table, wardrobe]
+    assert measure.distance(Masks([table])).value == measure.distance(table).value
+    with pytest.raises(NothingFound, match="no masks"):
+        measure.size(Masks())
+    with pytest.raises(PrimitiveError, match=r"segment\(frames\[0\], 'cup'\)"):
+        measure.distance("cup")
+    with pytest.raises(PrimitiveError, match="not a place"):
+        measure.height(None)
+
+
+def test_the_way_of_the_camera():
+    frames = furnished().frames(standing(), standing(3.0), standing(3.0, 1.4))
+    assert measure.path_length(frames).value == pytest.approx(2)
+    assert geometry.camera_path(frames).ref == "world"
+    loose = [frame.replaced(metric=False) for frame in frames]
+    with pytest.raises(ScaleUnknown):
+        measure.path_length(loose)
+    assert measure.path_length(loose, scale_free=True).unit == "unit"
+    with pytest.raises(Unavailable, match="pose"):
+        measure.path_length(furnished().frames(standing(), known_poses=False))
 
 
 def test_pixels_measure_pixels():
