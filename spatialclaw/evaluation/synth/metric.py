@@ -105,6 +105,8 @@ def size(survey: Survey, rng: np.random.Generator) -> Iterator[Question]:
     for thing in survey.scene.singles:
         if thing.name in _SHEETS or not survey.measurable(thing, 0.025, 0.012):
             continue
+        if not survey.solid(thing):
+            continue
         width, depth, height = (float(v) for v in thing.extent)
         if height >= 0.08:
             yield number("size", f"How tall is the {thing.name}?", height, "m")

@@ -77,7 +77,7 @@ def closer(survey: Survey, rng: np.random.Generator) -> Iterator[Question]:
 @family("higher")
 def higher(survey: Survey, rng: np.random.Generator) -> Iterator[Question]:
     """Which of two is taller, or hangs higher."""
-    things = [t for t in survey.scene.singles if survey.measurable(t)]
+    things = [t for t in survey.scene.singles if survey.measurable(t) and survey.solid(t)]
     for a, b in combinations(things, 2):
         if rng.random() < 0.5:
             a, b = b, a

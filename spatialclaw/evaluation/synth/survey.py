@@ -95,6 +95,14 @@ class Survey:
             np.all(np.abs(extent - thing.extent) <= np.maximum(slack, share * thing.extent))
         )
 
+    def solid(self, thing: Thing) -> bool:
+        """Whether enough of it is seen near its ends that its size is no matter of a few pixels."""
+        local = self.seen(thing) @ turned(thing.yaw)
+        if not len(local):
+            return False
+        low, high = np.percentile(local, [0.5, 99.5], axis=0)
+        return bool(np.all(high - low >= 0.88 * thing.extent - 0.015))
+
     def gap(self, one: Thing, other: Thing) -> tuple[float, float]:
         """Smallest distance between two things: true, and as the views see it; metres."""
         distances = []
