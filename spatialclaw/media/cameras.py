@@ -30,9 +30,11 @@ __all__ = [
     "calibration_from_projections",
     "camera_from_matrix",
     "camera_from_text",
+    "finite_number",
     "load_json",
     "looks_like_intrinsics",
     "projections",
+    "whole_number",
 ]
 
 Matrix = npt.NDArray[np.float64]
@@ -129,6 +131,8 @@ def camera_from_matrix(
     k = array.reshape(3, 3)
     if abs(k[0, 2]) < 1e-9 and abs(k[2, 0]) > 1e-9:
         k = k.T  # column by column, as Open3D writes it
+    if not np.isfinite(k).all():
+        raise MediaError(f"{origin}: the intrinsics hold a number that is not finite")
     if abs(k[2, 2]) < 1e-9:
         raise MediaError(f"{origin}: the last number of an intrinsics matrix is 1, here it is 0")
     k = k / k[2, 2]
@@ -164,15 +168,15 @@ def calibration_from_json(data: Any, origin: str) -> Calibration | None:
         if isinstance(data.get(key), Mapping):
             right = _camera(data[key], _flatten(data[key]), f"{origin} ({key})")
     baseline = _baseline(flat, origin)
-    doffs = _number(flat, ("doffs",), origin)
-    right_cx = _number(flat, ("cx_right", "cx1"), origin)
+    doffs = finite_number(flat, ("doffs",), origin)
+    right_cx = finite_number(flat, ("cx_right", "cx1"), origin)
     if doffs is None and camera is not None:
         if right is not None:
             doffs = right.cx - camera.cx
         elif right_cx is not None:
             doffs = right_cx - camera.cx
     units, notes = _depth_units(flat, origin)
-    scale = _number(flat, ("disparity_scale", "disp_scale"), origin)
+    scale = finite_number(flat, ("disparity_scale", "disp_scale"), origin)
     found = (camera, right, baseline, doffs, units, scale)
     said_none = "metric_calibration" in data and data["metric_calibration"] is None
     if all(value is None for value in found) and not said_none:
@@ -234,6 +238,8 @@ def projections(text: str) -> dict[str, Matrix]:
             values = [float(part) for part in rest.split()]
         except ValueError:
             continue
+        if len(values) in (9, 12) and not all(math.isfinite(value) for value in values):
+            raise MediaError(f"the calibration's {name.strip()} holds NaN or infinity")
         if len(values) == 12:
             found[name.strip()] = np.array(values).reshape(3, 4)
         elif len(values) == 9:
@@ -262,7 +268,10 @@ def bare_projections(rows: list[list[float]] | None) -> dict[str, Matrix]:
     if rows is None or not 2 <= len(rows) <= 4 or any(len(row) != 12 for row in rows):
         return {}
     matrices = [np.array(row).reshape(3, 4) for row in rows]
-    plausible = all(m[0, 0] > 20 and m[1, 1] > 20 and abs(m[2, 2] - 1) < 1e-6 for m in matrices)
+    plausible = all(
+        np.isfinite(m).all() and m[0, 0] > 20 and m[1, 1] > 20 and abs(m[2, 2] - 1) < 1e-6
+        for m in matrices
+    )
     return {f"P{i}": m for i, m in enumerate(matrices)} if plausible else {}
 
 
@@ -299,19 +308,19 @@ def _by_picture(data: Mapping[str, Any], origin: str) -> dict[str, Camera]:
 
 
 def _camera(data: Mapping[str, Any], flat: Mapping[str, Any], origin: str) -> Camera | None:
-    width, height = _whole(flat, _WIDTH, origin), _whole(flat, _HEIGHT, origin)
+    width, height = whole_number(flat, _WIDTH, origin), whole_number(flat, _HEIGHT, origin)
     camera = None
     for key in _MATRIX:
         if key in flat and isinstance(flat[key], list):
             camera = camera_from_matrix(flat[key], origin, width=width, height=height)
             break
     if camera is None:
-        focal = _number(flat, _FOCAL, origin)
-        fx = _number(flat, _FOCAL_X, origin)
-        fy = _number(flat, _FOCAL_Y, origin)
+        focal = finite_number(flat, _FOCAL, origin)
+        fx = finite_number(flat, _FOCAL_X, origin)
+        fy = finite_number(flat, _FOCAL_Y, origin)
         fx = fx if fx is not None else focal if focal is not None else fy
         fy = fy if fy is not None else fx
-        cx, cy = _number(flat, _CENTRE_X, origin), _number(flat, _CENTRE_Y, origin)
+        cx, cy = finite_number(flat, _CENTRE_X, origin), finite_number(flat, _CENTRE_Y, origin)
         if fx is None or fy is None:
             return None
         if cx is None or cy is None:
@@ -342,7 +351,7 @@ def _distortion(flat: Mapping[str, Any], origin: str) -> tuple[float, ...]:
                 raise MediaError(f"{origin}: {len(value)} coefficients of distortion are too many")
             size = next(n for n in (4, 5, 8, 12, 14) if n >= len(value))
             return tuple([float(v) for v in value] + [0.0] * (size - len(value)))
-    named = [_number(flat, (name,), origin) for name in ("k1", "k2", "p1", "p2", "k3")]
+    named = [finite_number(flat, (name,), origin) for name in ("k1", "k2", "p1", "p2", "k3")]
     if all(value is None for value in named):
         return ()
     return tuple(value or 0.0 for value in named)
@@ -374,10 +383,10 @@ def _baseline(flat: Mapping[str, Any], origin: str) -> float | None:
 def _depth_units(flat: Mapping[str, Any], origin: str) -> tuple[float | None, list[str]]:
     """Depth units per metre, from a number or from a sentence such as "value / 5000 = metres"."""
     notes: list[str] = []
-    per_unit = _number(flat, _METRES_PER_UNIT, origin)
+    per_unit = finite_number(flat, _METRES_PER_UNIT, origin)
     if per_unit is not None and per_unit > 0:
         return 1 / per_unit, notes
-    units = _number(flat, _UNITS_PER_METRE, origin)
+    units = finite_number(flat, _UNITS_PER_METRE, origin)
     if units is not None:
         if not units > 0:
             raise MediaError(f"{origin}: depth_scale is {units:g}; it is units per metre, above 0")
@@ -424,25 +433,35 @@ def _flatten(data: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
     return flat
 
 
-def _number(flat: Mapping[str, Any], names: tuple[str, ...], origin: str) -> float | None:
+def finite_number(flat: Mapping[str, Any], names: tuple[str, ...], origin: str) -> float | None:
+    """The first of these values that is given, or None.
+
+    Raises:
+        MediaError: It is no finite number.
+    """
     for name in names:
         value = flat.get(name)
         if value is None or isinstance(value, bool | list | Mapping):
             continue
         try:
             number = float(value)
-        except (TypeError, ValueError) as error:
-            raise MediaError(f"{origin}: {name} is {value!r}, not a number") from error
+        except (TypeError, ValueError, OverflowError) as error:
+            raise MediaError(f"{origin}: {name} is {str(value)[:40]!r}, not a number") from error
         if not math.isfinite(number):
             raise MediaError(f"{origin}: {name} is {value}, not a finite number")
         return number
     return None
 
 
-def _whole(flat: Mapping[str, Any], names: tuple[str, ...], origin: str) -> int | None:
-    value = _number(flat, names, origin)
+def whole_number(flat: Mapping[str, Any], names: tuple[str, ...], origin: str) -> int | None:
+    """The first of these values that is given, as a number of pixels, or None.
+
+    Raises:
+        MediaError: It is no whole number of pixels.
+    """
+    value = finite_number(flat, names, origin)
     if value is None:
         return None
-    if value < 1 or value != int(value):
+    if not 1 <= value <= 1_000_000 or value != int(value):
         raise MediaError(f"{origin}: {names[0]} is {value:g}; it is a whole number of pixels")
     return int(value)

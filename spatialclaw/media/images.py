@@ -50,7 +50,7 @@ _TURNS = {
 }
 _SIXTEEN_BIT = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 #: Filters of warnings belong to the whole process: one thread at a time changes them.
-_QUIET = threading.Lock()
+_QUIET = threading.RLock()
 #: What a 16-bit depth map holds where nothing was measured.
 _NO_DEPTH = (0, 65535)
 
@@ -78,7 +78,10 @@ def read_picture(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Picture:
     """
     with _opened(path) as image:
         stored = image.size
-        exif = image.getexif()
+        with _quietly():
+            exif = image.getexif()
+            camera = camera_from_exif(exif, *stored, path.name)
+            gps = gps_from_exif(exif)
         orientation = exif.get(_ORIENTATION, 1)
         notes: list[str] = []
         if getattr(image, "n_frames", 1) > 1:
@@ -90,8 +93,6 @@ def read_picture(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Picture:
             image.draft("RGB", target)
         image.load()
         upright = _upright(_shrunk(_plain(image, path.name, notes), target), orientation)
-        camera = camera_from_exif(exif, *stored, path.name)
-        gps = gps_from_exif(exif)
     pixels = np.asarray(_rgb(upright), dtype=np.uint8)
     turned = orientation in (5, 6, 7, 8)
     source_size = (stored[1], stored[0]) if turned else stored
@@ -112,7 +113,8 @@ def read_picture(path: Path, max_pixels: int = MAX_IMAGE_PIXELS) -> Picture:
 def picture_size(path: Path) -> tuple[int, int]:
     """(width, height) of a picture after EXIF orientation, without decoding it."""
     with _opened(path) as image:
-        turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
+        with _quietly():
+            turned = image.getexif().get(_ORIENTATION, 1) in (5, 6, 7, 8)
         return (image.height, image.width) if turned else image.size
 
 
@@ -249,15 +251,22 @@ def _read_pfm(path: Path) -> npt.NDArray[np.generic]:
 
 
 @contextmanager
+def _quietly() -> Iterator[None]:
+    """Keeps Pillow's warnings about sizes and damaged EXIF data off the terminal."""
+    with _QUIET, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+@contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
     """A picture opened but not decoded; whatever Pillow says becomes a `MediaError`."""
     require_file(path)
     if path.suffix.lower() in (".heic", ".heif"):
         _register_heif(path)
     try:
-        with _QUIET, warnings.catch_warnings():
-            # Sizes are judged below, against our own limit.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Sizes are judged below, against our own limit.
+        with _quietly():
             image = Image.open(path)
             with image:
                 _guard(path, *image.size)

@@ -69,13 +69,14 @@ def lidar_depth(
     points = rectified + np.linalg.solve(projection[:, :3], projection[:, 3])
     points = points[points[:, 2] > _NEAREST]
     pixels = points @ projection[:, :3].T
-    columns = np.rint(pixels[:, 0] / pixels[:, 2]).astype(np.int64)
-    rows = np.rint(pixels[:, 1] / pixels[:, 2]).astype(np.int64)
+    columns = np.rint(pixels[:, 0] / pixels[:, 2])
+    rows = np.rint(pixels[:, 1] / pixels[:, 2])
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     if not inside.any():
         raise MediaError(f"{path.name}: no point of the scan falls into the picture")
     depth = np.full(height * width, np.inf, dtype=np.float32)
-    np.minimum.at(depth, rows[inside] * width + columns[inside], points[inside, 2])
+    places = (rows[inside] * width + columns[inside]).astype(np.int64)
+    np.minimum.at(depth, places, points[inside, 2])
     hit = np.isfinite(depth)
     depth[~hit] = np.nan
     note = (

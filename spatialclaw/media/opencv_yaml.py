@@ -45,7 +45,7 @@ def calibration_from_opencv(path: Path) -> Calibration:
     try:
         storage = cv2.FileStorage(text, cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY)
         values = _read(storage)
-    except cv2.error as error:
+    except (cv2.error, SystemError) as error:  # the binding raises either
         raise MediaError(
             f"{path}: not a calibration that OpenCV can read",
             hint="Write it with cv2.FileStorage, or give a JSON with fx, fy, cx, cy.",

@@ -109,6 +109,8 @@ def from_quaternion(xyzw: Sequence[float], position: Sequence[float], origin: st
     """
     x, y, z, w = (float(value) for value in xyzw)
     length = math.sqrt(x * x + y * y + z * z + w * w)
+    if not all(math.isfinite(float(value)) for value in position):
+        raise MediaError(f"{origin}: a position holds NaN or infinity")
     if not math.isfinite(length) or length < 1e-6:
         raise MediaError(f"{origin}: a quaternion of length {length:g} is no rotation")
     x, y, z, w = x / length, y / length, z / length, w / length
@@ -216,6 +218,8 @@ def read_tum_trajectory(path: Path) -> Trajectory:
         raise MediaError(
             f"{path.name}: a TUM trajectory has 8 numbers on every line (t tx ty tz qx qy qz qw)"
         )
+    if not all(math.isfinite(row[0]) for row in rows):
+        raise MediaError(f"{path.name}: a time holds NaN or infinity")
     rows.sort(key=lambda row: row[0])
     poses = [from_quaternion(row[4:8], row[1:4], path.name) for row in rows]
     return Trajectory(np.array([row[0] for row in rows]), np.array(poses))
@@ -231,7 +235,7 @@ def read_log(path: Path) -> dict[int, Matrix]:
     poses: dict[int, Matrix] = {}
     for start in range(0, len(rows), 5):
         block = rows[start : start + 5]
-        if len(block) < 5 or any(len(row) != 4 for row in block[1:]):
+        if len(block) < 5 or any(len(row) != 4 for row in block[1:]) or not block[0][0] >= 0:
             raise MediaError(f"{path.name}: a trajectory log has blocks of 1 + 4 lines")
         poses[int(block[0][0])] = pose_matrix(block[1:], f"{path.name}, frame {block[0][0]:.0f}")
     if not poses:

@@ -212,12 +212,12 @@ def _sparse_depth(
     width, height = picture_size(path)
     own, _ = camera.for_picture(width, height, path.name)
     local = points @ world_to_camera[:3, :3].T + world_to_camera[:3, 3]
-    local = local[local[:, 2] > 0]
+    local = local[np.isfinite(local).all(axis=1) & (local[:, 2] > 1e-9)]
     depth = np.full((height, width), np.nan, dtype=np.float32)
-    x = np.rint(own.fx * local[:, 0] / local[:, 2] + own.cx).astype(int)
-    y = np.rint(own.fy * local[:, 1] / local[:, 2] + own.cy).astype(int)
+    x = np.rint(own.fx * local[:, 0] / local[:, 2] + own.cx)
+    y = np.rint(own.fy * local[:, 1] / local[:, 2] + own.cy)
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    depth[y[inside], x[inside]] = local[inside, 2]
+    depth[y[inside].astype(int), x[inside].astype(int)] = local[inside, 2]
     return DepthMap(
         depth, (f"{path.name}: depth only at {int(inside.sum())} reconstructed points",)
     )

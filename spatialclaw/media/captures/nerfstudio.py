@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.errors import MediaError
-from spatialclaw.media.cameras import load_json
+from spatialclaw.media.cameras import finite_number, load_json, whole_number
 from spatialclaw.media.files import natural_key
 from spatialclaw.media.images import read_depth, read_labels, read_picture
 from spatialclaw.media.loose_poses import finish_world
@@ -73,8 +73,9 @@ def read_nerfstudio(path: Path) -> SequencePlan:
     entries = [_checked(entry, i, path.name) for i, entry in enumerate(frames)]
     if all(entry.get("time") is None for entry in entries):
         entries.sort(key=lambda entry: natural_key(str(entry["file_path"])))
-    unit = float(data.get("depth_unit_scale_factor", _DEPTH_UNIT))
-    if not (math.isfinite(unit) and unit > 0):
+    unit = finite_number(data, ("depth_unit_scale_factor",), path.name)
+    unit = _DEPTH_UNIT if unit is None else unit
+    if not unit > 0:
         raise MediaError(f"{path.name}: depth_unit_scale_factor is {unit:g}; it is above 0")
     for position, entry in enumerate(entries):
         plan.shots.append(_shot(plan, data, entry, position, folder, path.name, objects, unit))
@@ -115,7 +116,7 @@ def _shot(
         picture.name,
         partial(read_picture, picture),
         position,
-        float(time) if isinstance(time, int | float) else None,
+        float(time) if isinstance(time, int | float) and math.isfinite(time) else None,
         camera=_camera({**data, **entry}, picture, origin),
     )
     if "transform_matrix" in entry:
@@ -149,13 +150,12 @@ def _existing(folder: Path, name: str, suffixes: Sequence[str], origin: str) -> 
 
 def _camera(values: Mapping[str, Any], picture: Path, origin: str) -> Camera | None:
     def number(*names: str) -> float | None:
-        for name in names:
-            value = values.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool):
-                return float(value)
-        return None
+        return finite_number(values, names, origin)
 
-    width, height = number("w", "width"), number("h", "height")
+    width, height = (
+        whole_number(values, ("w", "width"), origin),
+        whole_number(values, ("h", "height"), origin),
+    )
     fx = number("fl_x", "fx")
     angle = number("camera_angle_x")
     if fx is None and angle is not None:
@@ -163,6 +163,8 @@ def _camera(values: Mapping[str, Any], picture: Path, origin: str) -> Camera | N
             from spatialclaw.media.images import picture_size
 
             width, height = picture_size(picture)
+        if not 0 < angle < math.pi:
+            raise MediaError(f"{origin}: camera_angle_x is {angle:g}; it is in radians")
         fx = 0.5 * width / math.tan(0.5 * angle)
     if fx is None:
         return None
@@ -177,8 +179,8 @@ def _camera(values: Mapping[str, Any], picture: Path, origin: str) -> Camera | N
         fy,
         cx - 0.5,
         cy - 0.5,
-        None if width is None else int(width),
-        None if height is None else int(height),
+        width,
+        height,
         origin=origin,
     )
     k = [number(name) or 0.0 for name in ("k1", "k2", "p1", "p2", "k3", "k4")]
@@ -196,6 +198,8 @@ def _objects(data: Mapping[str, Any], origin: str) -> list[tuple[str, int, Any]]
             for name, value in listed.items()
         ]
     found: list[tuple[str, int, Any]] = []
+    if not isinstance(listed, list):
+        raise MediaError(f'{origin}: "objects" is a list of names with ids')
     for i, thing in enumerate(listed, 1):
         if not isinstance(thing, Mapping) or not str(thing.get("name", "")).strip():
             raise MediaError(f"{origin}: object {i} has no name")
@@ -203,7 +207,7 @@ def _objects(data: Mapping[str, Any], origin: str) -> list[tuple[str, int, Any]]
         masks = thing.get("mask_path", thing.get("masks", thing.get("mask_paths")))
         if number is None and masks is not None:
             number = i
-        if not isinstance(number, int) or not 0 < number < 65536:
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 < number < 65536:
             raise MediaError(
                 f"{origin}: object {thing['name']!r} has the id {number!r}",
                 hint="Ids are whole numbers from 1 to 65535.",

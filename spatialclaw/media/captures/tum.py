@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from functools import partial
 from pathlib import Path
@@ -97,6 +98,8 @@ def _list(path: Path) -> list[tuple[float, str]]:
         time, _, name = bare.partition(" ")
         try:
             entries.append((float(time), name.strip()))
+            if not math.isfinite(entries[-1][0]):
+                raise ValueError(time)
         except ValueError as error:
             raise MediaError(
                 f"{path}: line {number} is not a time and a file name", hint="As in TUM RGB-D."
