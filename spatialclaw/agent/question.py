@@ -137,7 +137,8 @@ _UNITS_ASKED = re.compile(
     r"(square met(?:re|er)s?|m\^?2|m²|cubic met(?:re|er)s?|m\^?3|m³|square feet|"
     r"cent[ia]?met(?:re|er)s?|cm|millimet(?:re|er)s?|mm|kilomet(?:re|er)s?|km|"
     r"met(?:re|er)s? per second|m/s|km/h|met(?:re|er)s?|inch(?:es)?|feet|foot|yards?|"
-    r"degrees?|radians?|seconds?|minutes?|pixels?)\b",
+    r"degrees?|radians?|seconds?(?!\s+(?:\w+\s+)?(?:pictures?|photos?|images?|views?|frames?|one)\b)|"
+    r"minutes?|pixels?)\b",
     re.IGNORECASE,
 )
 _QUANTITY = (
