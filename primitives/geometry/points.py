@@ -132,6 +132,16 @@ class Points(np.ndarray[Any, Any]):
         """The same numbers without frame of reference."""
         return self.view(np.ndarray)
 
+    def copy(self, order: Any = "C") -> Points:
+        """The same points, to be changed without changing these."""
+        made: Points = super().copy(order)
+        made.sigma = None if self.sigma is None else np.array(self.sigma)
+        return made
+
+    def dot(self, other: Any, out: Any = None) -> Any:
+        """Matrix product, a plain array."""
+        return self.plain.dot(_plain(other), out)
+
     def in_ref(self, ref: str) -> Points:
         """The same numbers declared to be in another frame of reference; converts nothing."""
         return Points(self.plain, ref, metric=self.metric, sigma=self.sigma, method=self.method)

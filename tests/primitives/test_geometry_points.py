@@ -83,6 +83,8 @@ def test_arithmetic_with_numbers_and_bare_arrays_keeps_the_frame():
     moved = place.copy()
     moved += 1
     assert moved.ref == "world"
+    assert float(place.copy().sigma) == 0.1
+    assert not isinstance(place.dot(np.eye(3)), Points)
     assert not isinstance(place * place, Points)
     assert place @ place == pytest.approx(14)
 
