@@ -240,10 +240,13 @@ def projections(text: str) -> dict[str, Matrix]:
             continue
         if len(values) in (9, 12) and not all(math.isfinite(value) for value in values):
             raise MediaError(f"the calibration's {name.strip()} holds NaN or infinity")
+        # The raw recordings say P_rect_02 and R_rect_00 for P2 and R0_rect.
+        key = re.sub(r"^P_rect_0(\d)$", r"P\1", name.strip())
+        key = "R0_rect" if key == "R_rect_00" else key
         if len(values) == 12:
-            found[name.strip()] = np.array(values).reshape(3, 4)
+            found[key] = np.array(values).reshape(3, 4)
         elif len(values) == 9:
-            found[name.strip()] = np.array(values).reshape(3, 3)
+            found[key] = np.array(values).reshape(3, 3)
     return found
 
 

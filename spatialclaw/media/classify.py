@@ -203,9 +203,9 @@ def side_of(item: Item) -> Literal["left", "right"] | None:
             return "left"
         if re.fullmatch(r"(im|cam|disp|image_?)1", text) or (found and found[-1] == "r"):
             return "right"
-        if re.match(r"image_0?2(_|$)", text):
+        if re.match(r"image_0?2(_|$)", text) or re.fullmatch(r"im2|view1", text):
             return "left"
-        if re.match(r"image_0?3(_|$)", text):
+        if re.match(r"image_0?3(_|$)", text) or re.fullmatch(r"im6|view5", text):
             return "right"
     return None
 

@@ -206,7 +206,7 @@ def read_labels(path: Path) -> npt.NDArray[np.uint16]:
 def _raw_depth(path: Path) -> npt.NDArray[np.generic]:
     if path.suffix.lower() == ".npy":
         array = _load_npy(path)
-    elif path.suffix.lower() in (".pfm", ".exr"):
+    elif path.suffix.lower() == ".pfm":
         array = _read_pfm(path)
     else:
         with _opened(path) as image:

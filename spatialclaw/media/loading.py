@@ -15,7 +15,7 @@ from spatialclaw.media.develop import camera_fields, develop, undistorted
 from spatialclaw.media.files import sha256
 from spatialclaw.media.images import MAX_IMAGE_PIXELS
 from spatialclaw.media.model import Camera, SequencePlan
-from spatialclaw.media.sources import plan_sequences
+from spatialclaw.media.sources import expand, plan_sequences
 from spatialclaw.media.store import Store
 from spatialclaw.media.video import MAX_VIDEO_PIXELS, VideoSource
 from spatialclaw.primitives.frames import Frames, open_frames
@@ -161,7 +161,7 @@ def load(
     """
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
-    given = [Path(path) for path in paths]
+    given = expand([Path(path) for path in paths])
     if not given:
         raise MediaError("no media given", hint="Name a picture, a video or a folder.")
     if frames < 1:

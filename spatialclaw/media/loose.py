@@ -20,7 +20,7 @@ from spatialclaw.media.classify import Item, classify_all, key_of, numbers_of, s
 from spatialclaw.media.files import number_in
 from spatialclaw.media.images import picture_size, read_depth, read_picture, read_values
 from spatialclaw.media.lidar import lidar_depth
-from spatialclaw.media.loose_poses import add_poses, finish_world, pose_shots
+from spatialclaw.media.loose_poses import add_poses, finish_world, pose_shots, time_in
 from spatialclaw.media.model import Camera, Picture, SequencePlan, Shot
 from spatialclaw.media.stereo import (
     disparity_depth,
@@ -143,12 +143,16 @@ def _pictures_plan(items: Sequence[Item], calibration: Calibration, name: str) -
             for shot, item in zip(plan.shots, colours, strict=True):
                 shot.name = f"{item.path.parent.name}/{item.name}"
         _number(plan.shots, colours, items)
+        _time(plan, colours)
         _add_depths(plan, colours, depths, calibration)
         _add_lidar(plan, colours, items)
         add_poses(plan, colours, items)
         _add_stereo(plan, colours, items, calibration)
     else:
         plan.shots = pose_shots(items, plan)
+        idle = [item.name for item in items if item.kind in ("calibration", "lidar")]
+        if plan.shots and idle:
+            plan.notes.append(f"not used without a picture: {', '.join(idle)}")
     for item in items:
         if item.kind == "homography":
             plan.info.setdefault("homographies", {})[item.name] = item.value.tolist()
@@ -208,6 +212,16 @@ def _number(shots: Sequence[Shot], colours: Sequence[Item], items: Sequence[Item
     if numbers is not None and (recorded or tracked):
         for shot, number in zip(shots, numbers, strict=True):
             shot.index = number
+
+
+def _time(plan: SequencePlan, colours: Sequence[Item]) -> None:
+    """Times of pictures that are named by their time, as TUM and ROS do."""
+    times = [time_in(item.name) for item in colours]
+    known = [time for time in times if time is not None and time > 1e8]
+    if len(known) == len(colours) > 1:
+        for shot, time in zip(plan.shots, known, strict=True):
+            shot.time = round(time - min(known), 6)
+        plan.notes.append("times are those in the names of the files, from the first picture on")
 
 
 def _add_depths(

@@ -11,11 +11,17 @@ from spatialclaw.errors import MediaError
 from spatialclaw.media.captures import read_capture
 from spatialclaw.media.captures.nerfstudio import read_nerfstudio
 from spatialclaw.media.classify import Item, classify, classify_all
-from spatialclaw.media.files import PICTURE_SUFFIXES, VIDEO_SUFFIXES, is_hidden, listing
+from spatialclaw.media.files import (
+    PICTURE_SUFFIXES,
+    VIDEO_SUFFIXES,
+    is_hidden,
+    listing,
+    natural_key,
+)
 from spatialclaw.media.loose import assemble_items
 from spatialclaw.media.model import SequencePlan
 
-__all__ = ["plan_sequences", "thin"]
+__all__ = ["expand", "plan_sequences", "thin"]
 
 #: Folders in which captures keep their parts; files in them belong to the folder above.
 _PART_FOLDERS = frozenset(
@@ -59,6 +65,20 @@ _DESCRIBING = frozenset(
 )
 _NEVER = frozenset({"readme", "license", "licence", "notice", "changelog", "requirements"})
 _MAX_FILES = 50_000
+
+
+def expand(given: Sequence[Path]) -> list[Path]:
+    """The paths, with patterns such as ``*.jpg`` that no shell has expanded."""
+    found: list[Path] = []
+    for path in given:
+        if not path.exists() and any(mark in path.name for mark in "*?["):
+            matches = sorted(path.parent.glob(path.name), key=lambda p: natural_key(p.name))
+            if not matches:
+                raise MediaError(f"{path}: nothing has such a name", hint="Check the pattern.")
+            found += matches
+        else:
+            found.append(path)
+    return found
 
 
 def plan_sequences(given: Sequence[Path], *, frames: int) -> list[SequencePlan]:

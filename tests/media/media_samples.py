@@ -40,6 +40,7 @@ def save_video(
     gop: int = 8,
     pts: list[int] | None = None,
     rotation: int | None = None,
+    aspect: int | None = None,
     codec: str = "libx264",
     options: dict[str, str] | None = None,
 ) -> Path:
@@ -57,6 +58,8 @@ def save_video(
             stream.options = {"crf": "10", "preset": "ultrafast", "bf": "2"}
         else:
             stream.bit_rate = 20_000_000
+        if aspect is not None:
+            stream.codec_context.sample_aspect_ratio = Fraction(aspect)
         if rotation is not None:
             stream.set_display_rotation(rotation)
         for i in range(count):

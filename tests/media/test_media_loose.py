@@ -489,6 +489,16 @@ def test_kitti_projections_with_named_folders(tmp_path, opened):
     assert np.allclose(frames[5].pose[:3, 3], [0.54, 2, 0])
 
 
+def test_raw_kitti_calibration(tmp_path, opened):
+    (tmp_path / "calib_cam_to_cam.txt").write_text(
+        "calib_time: 09-Jan-2012 13:57:47\nK_02: 9 0 1 0 9 1 0 0 1\n"
+        "P_rect_02: 50 0 31 0 0 50 24 0 0 0 1 0\nP_rect_03: 50 0 31 -25 0 50 24 0 0 0 1 0\n"
+    )
+    paths = [save(tmp_path / f"image_0{i}" / "000000_10.png", picture()) for i in (2, 3)]
+    frames = opened(*paths, tmp_path / "calib_cam_to_cam.txt")
+    assert frames[0].stereo["baseline_m"] == pytest.approx(0.5)
+
+
 def test_bare_projection_lines(tmp_path, opened):
     (tmp_path / "calib.txt").write_text(
         "50 0 31 0 0 50 24 0 0 0 1 0\n50 0 31 -25 0 50 24 0 0 0 1 0\n"
@@ -550,6 +560,23 @@ def test_a_mixture_keeps_its_order(tmp_path):
     ]
     assert [entry["kind"] for entry in media.inputs] == ["folder", "colour", "video", "colour"]
     assert all(len(entry["sha256"]) == 64 and entry["bytes"] > 0 for entry in media.inputs)
+
+
+def test_pattern_that_no_shell_expanded(tmp_path, opened):
+    for i in (10, 9):
+        save(tmp_path / f"view {i}.png", picture())
+    assert [frame.name for frame in opened(tmp_path / "view *.png")] == [
+        "view 9.png",
+        "view 10.png",
+    ]
+    with pytest.raises(MediaError, match="nothing has such a name"):
+        opened(tmp_path / "*.jpg")
+
+
+def test_pictures_named_by_their_time(tmp_path, opened):
+    names = ("view_0_1341847980.722988", "view_1_1341847984.106759")
+    frames = opened(*(save(tmp_path / f"{name}.png", picture()) for name in names))
+    assert [frame.time for frame in frames] == pytest.approx([0, 3.383771])
 
 
 def test_the_same_picture_twice_is_one(tmp_path, opened):

@@ -92,6 +92,13 @@ def test_rotation_is_applied(tmp_path, opened, rotation):
     assert frame.image[30:40, 30:34].mean() < 100
 
 
+def test_pixels_that_are_not_square_become_so(tmp_path, opened):
+    path = save_video(tmp_path / "a.mkv", 4, size=(48, 64), aspect=2)
+    frames = opened(path, frames=2)
+    assert (frames[0].width, frames[0].height) == (96, 64)
+    assert any("made square" in note for note in frames.media.notes)
+
+
 def test_large_frames_are_made_smaller(tmp_path, opened):
     frames = opened(save_video(tmp_path / "a.mp4", 6, size=(640, 360)), max_frame_pixels=14_400)
     assert (frames[0].width, frames[0].height) == (160, 90)
