@@ -101,7 +101,7 @@ def _confinement() -> list[Check]:
         Check(
             "confinement",
             layer.name,
-            "ok" if layer.holds else "no",
+            "ok" if layer.holds else "no" if layer.needed else "partly",
             layer.detail,
             "" if layer.holds else layer.remedy,
         )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +81,56 @@ def test_a_reused_process_id_is_no_owner() -> None:
     left = folder(f"{pid}.1.{boot}")
     assert str(left) in {f.what for f in reap()}
     assert not left.exists()
+
+
+HOST = """
+import asyncio, json, sys
+from spatialclaw.kernel import Kernel
+from spatialclaw.kernel.launch import host
+async def main():
+    said = []
+    for level in ("strict", "process"):
+        kernel = await Kernel.start(confine=level)
+        await kernel.execute("import os, time\\nif os.fork() == 0: os.setsid(); time.sleep(600)")
+        said.append(kernel.pid)
+    print(json.dumps([host.shared().process.pid, *said]), flush=True)
+    await asyncio.sleep(600)
+asyncio.run(main())
+"""
+
+
+def marked(mark: bytes) -> set[int]:
+    """Processes that carry an owner's mark."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in path.read_bytes():
+                found.add(int(path.parent.name))
+    return found
+
+
+@pytest.mark.kernel
+def test_what_is_left_when_host_and_template_are_killed_together() -> None:
+    host = subprocess.Popen([sys.executable, "-c", HOST], stdout=subprocess.PIPE)
+    assert host.stdout is not None
+    try:
+        template, strict, _process = json.loads(host.stdout.readline())
+        mark = f"{MARK}={host.pid}.".encode()
+        assert len(marked(mark)) >= 7  # the template, two guards, two kernels, two children
+        os.kill(host.pid, signal.SIGSTOP)
+        os.kill(template, signal.SIGKILL)
+    finally:
+        host.kill()
+        host.wait()
+        host.stdout.close()
+    until = time.monotonic() + 2
+    while len(marked(mark)) > 1 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert len(marked(mark)) <= 1, "only the child that left the group of the process level"
+    assert strict not in marked(mark)
+    found = reap()
+    assert all(leftover.ended for leftover in found)
+    assert not marked(mark)
 
 
 @pytest.mark.kernel
