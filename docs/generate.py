@@ -51,14 +51,38 @@ def _cell(text: str) -> str:
 
 
 def primitives() -> str:
-    """The docstrings of what a cell can call: the same text that the model reads."""
-    from spatialclaw.primitives.namespace import describe
+    """The docstrings of what a cell can call, whole."""
+    from spatialclaw.primitives.namespace import vocabulary
 
-    text = describe()
-    return (
-        "# What a cell can call\n\nWritten by `python docs/generate.py` from the docstrings; the "
-        f"model reads the same text.\n\n{text.rstrip()}\n"
-    )
+    parts = [
+        "# What a cell can call",
+        "",
+        "Written by `python docs/generate.py` from the docstrings. The model is shown their first",
+        "lines and reads the rest with `help(...)`.",
+    ]
+    for name, thing in sorted(vocabulary().items()):
+        parts += ["", f"## {name}", ""]
+        if inspect.ismodule(thing):
+            parts += [inspect.cleandoc(thing.__doc__ or "")]
+            for member in sorted(getattr(thing, "__all__", ())):
+                parts += _primitive(f"{name}.{member}", getattr(thing, member), level=3)
+        else:
+            parts += _primitive(name, thing, level=0)
+    return "\n".join(parts) + "\n"
+
+
+def _primitive(name: str, thing: Any, *, level: int) -> list[str]:
+    lines = ["", f"{'#' * level} {name}", ""] if level else []
+    if callable(thing):
+        try:
+            signature = str(inspect.signature(thing))
+        except (TypeError, ValueError):
+            signature = "(...)"
+        # Defaults that are objects print their address, which differs from run to run.
+        signature = re.sub(r" at 0x[0-9a-f]+", "", signature)
+        lines += ["```python", f"{name}{signature}", "```", ""]
+    doc = inspect.cleandoc(thing.__doc__ or "") if not isinstance(thing, str | dict) else ""
+    return [*lines, "```text", doc, "```"] if doc else lines
 
 
 def pages() -> dict[Path, str]:

@@ -1,4 +1,4 @@
-"""What a user is told of a mistake: one line on stderr, the right exit status, nothing on stdout."""
+"""A mistake gets one line on stderr, the right exit status and nothing on stdout."""
 
 from __future__ import annotations
 
