@@ -11,16 +11,18 @@ from typing import Any, Literal
 import numpy as np
 
 from spatialclaw.errors import MediaError
+from spatialclaw.media.camera_texts import (
+    bare_projections,
+    calibration_from_middlebury,
+    camera_from_text,
+    projections,
+)
 from spatialclaw.media.cameras import (
     Calibration,
-    bare_projections,
     calibration_from_json,
-    calibration_from_middlebury,
     camera_from_matrix,
-    camera_from_text,
     load_json,
     looks_like_intrinsics,
-    projections,
 )
 from spatialclaw.media.files import (
     DEPTH_WORDS,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialclaw.errors import MediaError
+from spatialclaw.media.demux import undecodable
 from spatialclaw.media.develop import camera_fields, develop, undistorted
 from spatialclaw.media.files import sha256
 from spatialclaw.media.images import MAX_IMAGE_PIXELS
@@ -268,10 +269,7 @@ def _write_video_plan(
         picks = _picks(plan, frames, fps, times)
         missing = _write_video(store, source, picks, plan.camera, max_pixels, plan.notes.append)
     if len(missing) == len(picks):
-        raise MediaError(
-            f"{source.path}: no frame of the video can be decoded",
-            hint="If the download or copy was cut off, get it again; else convert it to H.264 MP4.",
-        )
+        raise undecodable(source.path)
     if missing:
         plan.notes.append(
             f"{source.path.name}: {len(missing)} of {len(picks)} wanted frames are damaged and "

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.errors import MediaError
-from spatialclaw.media.cameras import Calibration, calibration_from_projections, camera_from_matrix
+from spatialclaw.media.camera_texts import calibration_from_projections
+from spatialclaw.media.cameras import Calibration, camera_from_matrix
 from spatialclaw.media.classify import Item, classify_all, key_of, numbers_of, side_of
 from spatialclaw.media.files import number_in
 from spatialclaw.media.images import picture_size, read_depth, read_picture, read_values

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import bisect
 import math
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,15 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.errors import MediaError
-from spatialclaw.media.files import require_file, sniff
+from spatialclaw.media.demux import decoded, frames_from, list_packets, opened, undecodable
+from spatialclaw.media.files import require_file
 from spatialclaw.media.images import fit
 
 __all__ = ["MAX_VIDEO_PIXELS", "VideoFrame", "VideoSource", "open_video"]
 
 #: Frames above this (full HD) are made smaller while they are decoded.
 MAX_VIDEO_PIXELS = 1920 * 1080
-#: Each thread of a decoder holds frames of its own: 12 MB each at 4K.
-_THREADS = min(4, os.cpu_count() or 1)
 #: Two frames of one presentation time belong together; times are compared to this, in seconds.
 _SAME_TIME = 1e-6
 
@@ -201,7 +198,7 @@ class VideoSource:
         left = sorted(set(indices))
         if not left:
             return
-        with _opened(self.path) as (container, stream):
+        with opened(self.path) as (container, stream):
             while left and not self.counted:
                 key, group = self._group(left)
                 found = False
@@ -229,7 +226,7 @@ class VideoSource:
                 break
             del self.pts[key:]
         if not self.pts:
-            raise _undecodable(self.path)
+            raise undecodable(self.path)
         self.keys = [key for key in self.keys if key < self.count]
         if listed > self.count:
             self.notes.append(
@@ -252,7 +249,7 @@ class VideoSource:
     def _reaches(self, container: Any, stream: Any, key: int) -> bool:
         """Whether decoding can be started at or before a keyframe (else seeking fails here)."""
         for start in self._starts(key):
-            frame = next(_frames_from(container, stream, self.pts[start]), None)
+            frame = next(frames_from(container, stream, self.pts[start]), None)
             if frame is not None and frame.pts is not None and frame.pts <= self.pts[key]:
                 return True
         return False
@@ -263,7 +260,7 @@ class VideoSource:
         left = {self.pts[index]: index for index in wanted}
         for start in self._starts(key):
             first = True
-            for frame in _frames_from(container, stream, self.pts[start]):
+            for frame in frames_from(container, stream, self.pts[start]):
                 if frame.pts is None:
                     continue
                 if first and frame.pts > self.pts[key]:
@@ -282,8 +279,8 @@ class VideoSource:
         """Frames by decoding from the beginning, in streams that cannot be sought."""
         left = set(wanted)
         places = {} if self.counted else {time: index for index, time in enumerate(self.pts)}
-        with _opened(self.path) as (container, stream):
-            for number, frame in enumerate(_decoded(container, stream)):
+        with opened(self.path) as (container, stream):
+            for number, frame in enumerate(decoded(container, stream)):
                 index = number if self.counted else places.get(frame.pts, -1)
                 if index in left:
                     left.discard(index)
@@ -318,22 +315,22 @@ def open_video(path: Path) -> VideoSource:
         MediaError: No video, or no frame of it can be decoded.
     """
     require_file(path)
-    with _opened(path) as (container, stream):
-        pts, keys, broken = _list_packets(container, stream)
+    with opened(path) as (container, stream):
+        pts, keys, broken = list_packets(container, stream)
         time_base = float(stream.time_base or 1 / 1_000_000)
         notes = []
         if broken:
             notes.append(f"{path.name}: the file ends in damaged data; what comes before is used")
     counted = not pts
-    with _opened(path) as (container, stream):
-        decoded = _decoded(container, stream)
-        first = next(decoded, None)
+    with opened(path) as (container, stream):
+        pictures = decoded(container, stream)
+        first = next(pictures, None)
         if first is None:
-            raise _undecodable(path)
+            raise undecodable(path)
         if counted:
             rate = stream.guessed_rate or stream.average_rate or 25
             time_base = float(1 / rate)
-            pts, keys = list(range(1 + sum(1 for _ in decoded))), [0]
+            pts, keys = list(range(1 + sum(1 for _ in pictures))), [0]
             notes.append(
                 f"{path.name}: carries no times; {float(rate):g} frames per second are assumed"
             )
@@ -360,104 +357,3 @@ def open_video(path: Path) -> VideoSource:
 def _codec_aspect(stream: Any) -> Any:
     """Aspect of a pixel as the codec says, where the container says nothing."""
     return getattr(stream.codec_context, "sample_aspect_ratio", None)
-
-
-def _list_packets(container: Any, stream: Any) -> tuple[list[int], list[int], bool]:
-    """Presentation times of all frames, the positions of keyframes, and whether reading broke."""
-    from av.error import FFmpegError
-
-    listed: list[tuple[int, bool]] = []
-    broken = False
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except StopIteration:
-            break
-        except FFmpegError:
-            broken = True
-            break
-        if packet.size == 0 or packet.is_discard:
-            continue
-        if packet.pts is None:
-            return [], [], broken
-        listed.append((packet.pts, bool(packet.is_keyframe)))
-        broken = broken or bool(packet.is_corrupt)
-    listed.sort()
-    pts: list[int] = []
-    keys: list[int] = []
-    for time, key in listed:
-        if pts and time == pts[-1]:
-            continue
-        if key:
-            keys.append(len(pts))
-        pts.append(time)
-    return pts, keys, broken
-
-
-def _frames_from(container: Any, stream: Any, pts: int) -> Iterator[Any]:
-    """Decoded frames from the keyframe at or before a time on, if the seek finds it."""
-    from av.error import FFmpegError
-
-    try:
-        container.seek(pts, stream=stream, backward=True, any_frame=False)
-    except FFmpegError:
-        return
-    yield from _decoded(container, stream)
-
-
-def _decoded(container: Any, stream: Any) -> Iterator[Any]:
-    """Decoded frames from where the container stands; damaged ones are left out."""
-    from av.error import EOFError as EndOfFile
-    from av.error import FFmpegError
-
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-            frames = packet.decode()
-        except (StopIteration, EndOfFile):
-            return
-        except FFmpegError:
-            # A damaged packet: later ones may be whole. After a damaged container comes the end.
-            continue
-        for frame in frames:
-            if not frame.is_corrupt:
-                yield frame
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, Any]]:
-    import av
-    from av.error import FFmpegError
-
-    try:
-        container = av.open(str(path), metadata_errors="replace")
-    except (FFmpegError, OSError, ValueError) as error:
-        held = sniff(path)
-        if held == "binary":
-            raise MediaError(
-                f"{path}: not a video that can be opened (its header or index is missing)",
-                hint="If the download or copy was cut off, get it again.",
-            ) from error
-        raise MediaError(
-            f"{path}: not a video (the file holds {held})", hint="Give an MP4, MOV, MKV or WebM."
-        ) from error
-    with container:
-        if not container.streams.video:
-            raise MediaError(f"{path}: holds no video stream", hint="Is it a sound recording?")
-        stream = container.streams.video[0]
-        if getattr(stream, "codec_context", None) is None:
-            raise MediaError(
-                f"{path}: no decoder for this kind of video", hint="Convert it to H.264 MP4."
-            )
-        stream.thread_type = "AUTO"
-        stream.codec_context.thread_count = _THREADS
-        yield container, stream
-
-
-def _undecodable(path: Path) -> MediaError:
-    return MediaError(
-        f"{path}: no frame of the video can be decoded",
-        hint="If the download or copy was cut off, get it again; else convert it to H.264 MP4.",
-    )

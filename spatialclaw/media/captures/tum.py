@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from spatialclaw.errors import MediaError
-from spatialclaw.media.cameras import calibration_from_json, camera_from_text, load_json
+from spatialclaw.media.camera_texts import camera_from_text
+from spatialclaw.media.cameras import calibration_from_json, load_json
 from spatialclaw.media.files import find_one, read_text
 from spatialclaw.media.images import read_depth, read_picture
 from spatialclaw.media.loose_poses import finish_world
