@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import types
@@ -123,20 +124,21 @@ def _summary(doc: str) -> str:
 
 @lru_cache(maxsize=1)
 def results_text() -> str:
-    """The records that perception gives back, with their fields, one line each."""
-    import dataclasses
-
+    """The records that primitives give back, with their fields, one line each."""
     from spatialclaw.primitives import results
+    from spatialclaw.primitives.namespace import vocabulary
 
-    lines = []
-    for name in results.__all__:
-        kind = getattr(results, name)
-        if not dataclasses.is_dataclass(kind):
-            continue
-        fields = [field.name for field in dataclasses.fields(kind)]
-        known = set(fields)
-        extra = [
-            n for n, value in vars(kind).items() if isinstance(value, property) and n not in known
-        ]
-        lines.append(f"- `{name}`: {', '.join(fields + extra)}")
-    return "\n".join(lines)
+    modules = [thing for thing in vocabulary().values() if isinstance(thing, types.ModuleType)]
+    seen: dict[str, type] = {}
+    for module in (results, *modules):
+        for name in getattr(module, "__all__", ()):
+            kind = getattr(module, name)
+            if isinstance(kind, type) and dataclasses.is_dataclass(kind):
+                seen.setdefault(name, kind)
+    return "\n".join(f"- `{name}`: {_fields(kind)}" for name, kind in seen.items())
+
+
+def _fields(kind: type) -> str:
+    names = [field.name for field in dataclasses.fields(kind)]
+    names += [name for name, value in vars(kind).items() if isinstance(value, property)]
+    return ", ".join(name for name in dict.fromkeys(names) if not name.startswith("_"))

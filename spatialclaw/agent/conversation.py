@@ -129,6 +129,24 @@ class Conversation:
         self.condensations += changed
         return changed
 
+    def shorten(self) -> bool:
+        """Makes the next request shorter by the mildest means left; whether there was one."""
+        if self.budget.append_only:
+            return False
+        return (
+            self.condense(0, 0, keep=2)
+            or self.condense(0, 0, keep=1)
+            or self._shorten_old()
+            or self.drop_inputs()
+            or self.condense(0, 0, keep=0)
+        )
+
+    def _shorten_old(self) -> bool:
+        old = [step for step in self._steps if step.level == 1]
+        for step in old:
+            step.level = 2
+        return bool(old)
+
     def drop_inputs(self) -> bool:
         """Leaves out every other picture of the task, for servers with little room."""
         task = self._head[1]
@@ -258,16 +276,12 @@ class ModelPolicy:
         self, chat: ChatClient, conversation: Conversation, purpose: Purpose
     ) -> ChatReply:
         """Sends the conversation; makes it shorter when the server says it is too long."""
-        for keep in (2, 1, 1, 1):
+        while True:
             try:
                 return await chat.complete(conversation.messages(), purpose=purpose)
             except BackendRejected as error:
-                if not hasattr(error, "context"):
+                if not hasattr(error, "context") or not conversation.shorten():
                     raise
-                shorter = conversation.condense(0, 0, keep=keep) or conversation.drop_inputs()
-                if not shorter:
-                    raise
-        return await chat.complete(conversation.messages(), purpose=purpose)
 
 
 def system_prompt(

@@ -474,6 +474,9 @@ class Environment:
     def _metered(self, chat: ChatClient) -> ChatClient:
         if isinstance(chat, MeteredChat):
             return chat
+        # A pool of endpoints gives each run one of its own.
+        for_run = getattr(chat, "for_run", None)
+        chat = chat if for_run is None else for_run()
         return MeteredChat(chat, self.record, self.budget, heard=self._heard, seed=self.seed)
 
     def _heard(self, purpose: str, messages: list[Message], reply: str) -> None:

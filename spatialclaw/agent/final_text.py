@@ -14,6 +14,7 @@ _FINAL = re.compile(
     r"(?:^|\n)[\s*_#>`]*(?:(?:final|best|my)\s+)*(?:answer|guess)[\s*_`]*(?:is|:|=)+[\s*_`]*(.+)",
     re.IGNORECASE,
 )
+_LOUD = re.compile(r"\bANSWER\s*:[\s*_`]*(.+)")
 _BOXED = re.compile(r"\\boxed\{((?:[^{}]|\{[^{}]*\})*)\}")
 _TAGGED = re.compile(r"<answer>\s*(.*?)\s*(?:</answer>|\Z)", re.IGNORECASE | re.DOTALL)
 _CONFIDENCE = re.compile(r"\bconfidence[\s*_`]*[:=]?[\s*_`]*(\d+(?:\.\d+)?)\s*(%)?", re.IGNORECASE)
@@ -39,7 +40,7 @@ def read_final_text(task: Task, text: str) -> Submission | None:
     if stated:
         number = float(stated.group(1)) / (100 if stated.group(2) else 1)
         confidence = number if 0 <= number <= 1 else None
-    for pattern in (_BOXED, _TAGGED, _FINAL, _IS):
+    for pattern in (_BOXED, _TAGGED, _FINAL, _LOUD, _IS):
         found = pattern.findall(text)
         if found:
             return _submission(task, found[-1], confidence)

@@ -20,16 +20,17 @@ VARIABLES = 20
 def clip(text: str, limit: int) -> str:
     """Head and tail of a long text, with how much is left out between them.
 
-    Lines are kept whole where they are not longer than the limit itself.
+    Lines are kept whole where they are not very long.
     """
     text = text.rstrip("\n")
     if len(text) <= limit:
         return text
     head = text[: limit * 2 // 5]
     tail = text[-(limit * 3 // 5) :]
-    if "\n" in head:
+    # Whole lines, unless that would cost most of what is kept.
+    if head.rfind("\n") > len(head) // 2:
         head = head[: head.rfind("\n")]
-    if "\n" in tail:
+    if -1 < tail.find("\n") < len(tail) // 2:
         tail = tail[tail.find("\n") + 1 :]
     dropped = text[len(head) : len(text) - len(tail)]
     lines = dropped.count("\n")

@@ -141,7 +141,7 @@ def parse_quantity(text: str) -> tuple[float, str | None] | None:
 
 
 def _leading_unit(tail: str) -> str | None:
-    words = re.match(r"[^\d,;()=]*", tail)
+    words = re.match(r"(?:[^\d,;()=]|(?<=[\^a-zA-Z*])\d)*", tail)
     parts = (words.group() if words else "").rstrip(" .").split()
     for count in (3, 2, 1):
         unit = canonical_unit(" ".join(parts[:count])) if len(parts) >= count else None

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from spatialclaw.agent.prompts import estimate_tokens
 from spatialclaw.agent.types import Task, Usage
-from spatialclaw.backends.base import ChatReply, Message, Policy, Purpose
+from spatialclaw.backends.base import ChatClient, ChatReply, Message, Policy, Purpose
 from spatialclaw.backends.capabilities import Capabilities, CapabilityStore, learn
 from spatialclaw.backends.wire import (
     Completion,
@@ -436,7 +436,7 @@ class OpenAIBackend:
 
     name = "openai"
 
-    def __init__(self, chat: OpenAIChat) -> None:
+    def __init__(self, chat: ChatClient) -> None:
         self.chat = chat
 
     @property

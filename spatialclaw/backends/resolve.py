@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -155,7 +155,14 @@ def _openai(settings: Settings, cache: Path | None) -> Backend:
             "or cap tokens with max_tokens.",
         )
     store = CapabilityStore(cache or default_cache())
-    return OpenAIBackend(OpenAIChat(openai_options(settings), store=store))
+    options = openai_options(settings)
+    addresses = [part.strip() for part in options.base_url.split(",") if part.strip()]
+    chats = [OpenAIChat(replace(options, base_url=url), store=store) for url in addresses]
+    if len(chats) == 1:
+        return OpenAIBackend(chats[0])
+    from spatialclaw.backends.pool import PoolChat
+
+    return OpenAIBackend(PoolChat(chats))
 
 
 def default_cache() -> Path:
