@@ -41,11 +41,18 @@ class Check:
     remedy: str = ""
 
 
-async def run_checks(resolved: Resolved) -> list[Check]:
-    """Tries everything that a question may need and says what came of it."""
+async def run_checks(resolved: Resolved, *, vlm: bool = False) -> list[Check]:
+    """Tries everything that a question may need and says what came of it.
+
+    Args:
+        resolved: The settings.
+        vlm: Whether to ask the VLM about a drawn picture, which costs three requests.
+    """
     checks = [*_program(), *_files(resolved), *_confinement()]
     checks += await _attempt("kernel", "start", lambda: _kernel(resolved))
     checks += await _attempt("backend", "choice", lambda: _backend(resolved))
+    if vlm:
+        checks += await _attempt("backend", "vlm", lambda: _vlm(resolved))
     checks += _perception()
     return checks
 
@@ -147,6 +154,49 @@ async def _backend(resolved: Resolved) -> list[Check]:
         return [Check("backend", backend.name, state, f"{chosen.why}{model}", remedy)]
     finally:
         await backend.aclose()
+
+
+async def _vlm(resolved: Resolved) -> list[Check]:
+    from spatialclaw.backends import resolve
+    from spatialclaw.backends.probe import probe
+
+    backend = (await resolve(resolved.settings, sources=resolved.sources)).backend
+    try:
+        if backend.chat is None:
+            return [Check("backend", "vlm", "no", f"the backend {backend.name} has no VLM")]
+        found = await probe(backend.chat)
+    finally:
+        await backend.aclose()
+    right = [name for name, ok in found.right.items() if ok]
+    wrong = [name for name, ok in found.right.items() if not ok]
+    detail = f"of a drawn picture it read {', '.join(right) or 'nothing'}"
+    detail += f", not {', '.join(wrong)}" if wrong else ""
+    seconds = f" ({found.seconds:.1f} s)"
+    if not found.sees:
+        why = f"{detail}: {found.error}" if found.error else detail
+        return [
+            Check(
+                "backend", "vlm sees", "no", why + seconds,
+                "choose a vision model, or load the server's vision part (such as mmproj)",
+            )
+        ]  # fmt: skip
+    checks = [Check("backend", "vlm sees", "ok" if not wrong else "partly", detail + seconds)]
+    if found.convention is None:
+        off = "no point came" if found.off is None else f"off by {found.off:.0%} of the diagonal"
+        checks.append(
+            Check("backend", "vlm points", "partly", off, "do not rely on locate with this model")
+        )
+    else:
+        how = f"in {found.convention}, off by {found.off or 0:.1%} of the diagonal"
+        checks.append(Check("backend", "vlm points", "ok", how))
+    if found.max_images is not None:
+        limit = f"{found.max_images} pictures in a request"
+        checks.append(
+            Check("backend", "vlm pictures", "partly", limit, "vLLM: raise --limit-mm-per-prompt")
+        )
+    elif found.error:
+        checks.append(Check("backend", "vlm pictures", "partly", found.error))
+    return checks
 
 
 def _perception() -> list[Check]:

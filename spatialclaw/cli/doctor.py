@@ -27,6 +27,9 @@ _MARK = {"ok": ("ok", "green"), "partly": ("partly", "yellow"), "no": ("no", "re
 def doctor(
     resolved: Resolved,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON object")] = False,
+    vlm: Annotated[
+        bool, typer.Option("--vlm", help="ask the VLM about a drawn picture (three requests)")
+    ] = False,
     reap: Annotated[
         bool, typer.Option("--reap", help="end what earlier runs left behind, and only that")
     ] = False,
@@ -34,7 +37,7 @@ def doctor(
     """Try what a question needs: kernel, confinement, backend, models; and print the settings."""
     if reap:
         return _reap()
-    checks = asyncio.run(run_checks(resolved))
+    checks = asyncio.run(run_checks(resolved, vlm=vlm))
     needed = [c for c in checks if c.state == "no" and c.group in ("kernel", "files")]
     if as_json:
         print(

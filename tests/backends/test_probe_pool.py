@@ -143,3 +143,19 @@ async def test_several_addresses_make_a_pool() -> None:
     )
     assert isinstance(chosen.backend.chat, PoolChat)
     assert [c.base_url for c in chosen.backend.chat.chats] == ["http://a:1/v1", "http://b:2/v1"]
+
+
+async def test_doctor_says_what_the_server_sees() -> None:
+    from spatialclaw.checks import run_checks
+    from spatialclaw.config import resolve_settings
+
+    def answer(request: dict[str, Any]) -> str:
+        return '{"colour": "no idea", "count": 0, "number": 0}'
+
+    with ScriptedServer(answer) as server:
+        resolved = resolve_settings(
+            {"backend": "openai", "base_url": server.base_url, "model": server.model}, environ={}
+        )
+        checks = {check.name: check for check in await run_checks(resolved, vlm=True)}
+    assert checks["vlm sees"].state == "no"
+    assert "vision model" in checks["vlm sees"].remedy
