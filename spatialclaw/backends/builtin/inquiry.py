@@ -154,7 +154,7 @@ class Inquiry:
             code += f"{name} = [named(i{only}) for i in {list(ids)}]\n{name} = [c for c in {name} if c is not None]\n"
             color = next((w for w in thing.words[:-1] if w in COLORS), "")
             if color and len(ids) > 1:
-                code += f"{name} = [c for c, i in zip({name}, {list(ids)}) if colour_of(i) == {color!r}] or {name}\n"
+                code += f"{name} = [c for c, i in zip({name}, {list(ids)}) if colour_of(i) in {(color, color.replace('gray', 'grey'))!r}] or {name}\n"
                 code = self.helpers("colour_of") + code
             seen = yield Cell(f"Find {thing.text!r}: the capture names it.", code + _report(name))
             count = int(seen.number(f"{name}_count") or 0)

@@ -42,7 +42,7 @@ def error_of(cloud):
     spread = 0.0 if cloud.ndim == 1 else float(np.linalg.norm(np.ptp(np.percentile(cloud.plain, [5, 95], axis=0), axis=0)))
     return float(np.hypot(depth_error if np.isfinite(depth_error) else 0.01, 0.03 * spread))''',
     "named": '''\
-def named(ids, only=None):
+def named(ids, only=None, erode=None):
     """Points of a named object over the frames that show it most; None when no frame does."""
     shown = []
     for f in frames if only is None else [frames[only]]:
@@ -53,7 +53,7 @@ def named(ids, only=None):
     parts = []
     for _, f, mask in sorted(shown, key=lambda s: -s[0])[:10]:
         try:
-            cloud = geometry.mask_points(mask, frame=f)
+            cloud = geometry.mask_points(mask, frame=f, erode=erode)
         except Exception as error:
             print(f"frame {f.position}: {error}")
             continue
@@ -63,12 +63,35 @@ def named(ids, only=None):
     if not parts:
         return None
     return np.concatenate(parts) if len(parts) > 1 else parts[0]''',
+    "to_floor": '''\
+def floor_level():
+    """Height of the floor in the world: the middle of what single frames say; None without poses."""
+    levels = []
+    for f in frames if len(frames) < 9 else frames.sample(8):
+        if f.pose is not None and f.depth is not None:
+            try:
+                plane = geometry.ground_plane(f)
+                levels.append(float(geometry.to_world(geometry.points(plane.center, plane.ref), f).plain[2]))
+            except Exception as error:
+                print(f"frame {f.position}: {error}")
+    return float(np.percentile(levels, 25)) if levels else None
+
+def to_floor(cloud):
+    """Height of a thing that stands on the floor, from the floor up to its top; else None."""
+    level = floor_level() if cloud.ref.startswith("world") else None
+    if level is None:
+        return None
+    low, high = np.percentile(cloud.plain[:, 2], [0.3, 99.8])
+    print(f"from {low - level:.3f} to {high - level:.3f} m above the floor")
+    stands = low - level < 0.18 * (high - low) and low - level < 0.15
+    return float(high - level) if stands else None''',
     "colour_of": '''\
 def colour_of(number):
     """The colour word of a named object, from its pixels where it is seen best."""
-    from spatialclaw.primitives.colours import name_color
+    from spatialclaw.primitives.colours import colour_name
     f = max((f for f in frames if f.instances is not None), key=lambda f: (f.instances == number).sum())
-    return name_color(np.median(f.image[f.instances == number], axis=0))''',
+    shares = colour_name(f, f.instances == number)
+    return max(shares, key=shares.get).split()[-1]''',
     "spot": '''\
 def to_frame(pixel, f):
     """A pixel of the picture as stored, in the pixels of the frame."""

@@ -70,11 +70,18 @@ def investigate(inquiry: Inquiry) -> Investigation:
     if question.scale is not None:
         factor, note = yield from _scale(inquiry)
     power = 3 if dimension == "volume" else 1
-    code = inquiry.helpers("middle") + SIDES + (
-        f"all_sides = [sides(c) for c in {handle.name} if c.ndim > 1 and len(c) >= 20]\n"
+    clouds = handle.name
+    code = inquiry.helpers("middle") + SIDES
+    if handle.source == "capture":
+        only = "" if handle.frame is None else f", only={handle.frame}"
+        clouds = f"{handle.name}_whole"
+        code += f"{clouds} = [c for c in (named(i, erode=0{only}) for i in {list(handle.ids)}) if c is not None]\n"
+    code += (
+        f"all_sides = [sides(c) for c in {clouds} if c.ndim > 1 and len(c) >= 20]\n"
         "for s in all_sides:\n    print({k: round(v, 3) for k, v in s.items()})\n"
         "s = max(all_sides, key=lambda s: s['long'] * s['short'] * s['height'])\n"
-        f"value = float({expression(dimension, thing)})\n"
+        + _standing(inquiry, handle, dimension, clouds)
+        + f"value = float({expression(dimension, thing)})\n"
         "print(f'value = {round(value, 5)}')\nprint(f\"sigma = {round(s['sigma'], 4)}\")\n"
         f"metric = all(c.metric for c in {handle.name})\nprint(f'metric = {{metric}}')\n"
     )  # fmt: skip
@@ -92,6 +99,19 @@ def investigate(inquiry: Inquiry) -> Investigation:
         sure = min(0.93, sure + 0.05) if abs(check - value) < 0.12 * value + 0.02 else 0.85 * sure
     unit = "m^3" if power == 3 else "m"
     return Finding("number", value, unit, sigma, sure, tuple(evidence))
+
+
+def _standing(inquiry: Inquiry, handle: Handle, dimension: str, clouds: str) -> str:
+    """The code that lets the height of a thing on the floor begin at the floor, which hides nothing."""
+    if dimension not in ("height", "longest", "size", "volume") or handle.frame is not None:
+        return ""
+    if handle.source != "capture" or not inquiry.facts.has("pose"):
+        return ""
+    return (
+        inquiry.helpers("to_floor")
+        + f"whole = to_floor(max({clouds}, key=len))\n"
+        "if whole is not None:\n    s['height'] = max(s['height'], whole)\n"
+    )
 
 
 def _check_size(inquiry: Inquiry, handle: Handle, thing: Thing, dimension: str):  # type: ignore[no-untyped-def]

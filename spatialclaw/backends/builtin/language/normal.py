@@ -230,8 +230,8 @@ def _join_colors(match: re.Match[str]) -> str:
 def _take_names(text: str, names: Sequence[str], views: list[View]) -> str:
     for position, name in sorted(enumerate(names), key=lambda item: -len(item[1])):
         low = name.lower()
-        # A bare number or a common word is a name only beside a word for a picture or with its ending.
-        plain = low.isdigit() or low in {"left", "right", "color", "rgb", "image", "depth", "video"}
+        # A bare number or a plain word is a name only beside a word for a picture or with its ending.
+        plain = low.isdigit() or not re.search(r"\d|_", low)
         before = rf"{_PICTURE} " if plain else rf"(?:(?:the )?{_PICTURE} )?"
         ending = r"(?:\.(?:jpe?g|png|webp|tiff?|bmp|mp4|mov))"
         pattern = rf"(?:{before}{re.escape(low)}{ending}?|{re.escape(low)}{ending})(?![\w.]*\w)"
