@@ -135,7 +135,7 @@ def _options(question: str, chosen: list[tuple[re.Match[str], str]]) -> dict[str
 _UNITS_ASKED = re.compile(
     r"\b(?:in|unit is|unit:|using)\s+(?:the\s+|units?\s+of\s+)?"
     r"(square met(?:re|er)s?|m\^?2|m²|cubic met(?:re|er)s?|m\^?3|m³|square feet|"
-    r"cent[ia]?met(?:re|er)s?|cm|millimet(?:re|er)s?|mm|kilomet(?:re|er)s?|km|"
+    r"cent[ia]?met(?:re|er)s?|cm|millimet(?:re|er)s?|mm|kilomet(?:re|er)s?(?! per)|km(?!/)|"
     r"met(?:re|er)s? per second|m/s|km/h|met(?:re|er)s?|inch(?:es)?|feet|foot|yards?|"
     r"degrees?|radians?|seconds?(?!\s+(?:\w+\s+)?(?:pictures?|photos?|images?|views?|frames?|one)\b)|"
     r"minutes?|pixels?)\b",
