@@ -19,39 +19,70 @@ from typing import Any, NoReturn
 
 from spatialclaw.kernel.launch.confine import landlock, libc, limits, namespaces, seccomp
 
-__all__ = ["isolate", "run"]
+__all__ = ["wait"]
 
 _PR_SET_PDEATHSIG = 1
 
 
-def isolate(parent: socket.socket, talk: socket.socket) -> None:
-    """Leaves the machine's namespaces; returns in the first process of the new ones.
+def wait(parent: socket.socket, *, furniture: dict[str, Any] | None, user: int | None) -> NoReturn:
+    """Waits for work and does it; ends when `parent` is closed.
 
     Args:
-        parent: To the template, which writes the maps of user ids.
-        talk: To the host, for failures.
+        parent: To the template.
+        furniture: See `namespaces.Furniture`; None in a process that stays in our namespaces.
+        user: The user id on the machine that this process is to have, or None for its own.
     """
+    _close_all_but(parent.fileno())
+    trouble = ""
+    notes: tuple[str, ...] = ()
+    if furniture is not None:
+        _isolate(parent)
+        try:
+            notes = namespaces.furnish(namespaces.Furniture(**furniture))
+        except OSError as error:
+            trouble = str(error)
+    fds = array.array("i")
+    _data, extra, _flags, _address = parent.recvmsg(1, socket.CMSG_SPACE(4))
+    for _level, _kind, payload in extra:
+        fds.frombytes(payload[: fds.itemsize])
+    if not fds:
+        os._exit(0)  # not wanted any more
+    parent.close()
+    talk = socket.socket(fileno=fds[0])
+    if trouble:
+        _fail(talk, "namespaces", trouble)
+    _run(talk, time.monotonic(), furniture, user, list(notes))
+
+
+def _isolate(parent: socket.socket) -> None:
+    """Leaves the machine's namespaces; returns in the first process of the new ones."""
     try:
         namespaces.leave()
     except OSError as error:
-        _fail(talk, "namespaces", f"this user may not make namespaces ({error.strerror})")
+        parent.send(f"this user may not make namespaces ({error.strerror})".encode())
+        os._exit(70)
     parent.send(b"left")
-    answer = parent.recv(4096)
-    if answer != b"mapped":
-        _fail(talk, "namespaces", answer.decode() or "the template is gone")
+    if parent.recv(16) != b"mapped":
+        os._exit(70)
     pid = os.fork()
     if pid:
         parent.send(str(pid).encode())
         os._exit(0)
-    parent.recv(1)  # our parent is now the template
 
 
-def run(talk: socket.socket, started: float, *, isolated: bool, user: int | None) -> NoReturn:
+def _run(
+    talk: socket.socket,
+    started: float,
+    furniture: dict[str, Any] | None,
+    user: int | None,
+    notes: list[str],
+) -> NoReturn:
     """Reads what to run, confines this process and becomes the kernel."""
     layer = "start"
+    isolated = furniture is not None
     try:
         plan, stderr = _receive(talk)
-        _descriptors(stderr, talk)
+        _streams(stderr)
         os.setsid()
         _signals()
         os.environ.clear()
@@ -59,10 +90,10 @@ def run(talk: socket.socket, started: float, *, isolated: bool, user: int | None
         layers = ["environment"]
         if plan["limits"]:
             limits.sacrifice()
-        notes: list[str] = []
-        if isolated:
+        if furniture is not None:
             layer = "namespaces"
-            notes += namespaces.build(namespaces.Room(**plan["room"]), root=user is not None)
+            room = namespaces.Room(**plan["room"])
+            namespaces.move_in(furniture["new"], room, root=user is not None)
             layers.append(layer)
         else:
             os.chdir(plan["cwd"])
@@ -124,13 +155,17 @@ def _receive(talk: socket.socket) -> tuple[dict[str, Any], int]:
     return plan, fds[0]
 
 
-def _descriptors(stderr: int, talk: socket.socket) -> None:
-    """Standard streams from nowhere and to the host's pipe; everything else but `talk` closed."""
+def _streams(stderr: int) -> None:
+    """Standard streams from nowhere and to the host's pipe."""
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
     os.dup2(stderr, 2)
-    keep = talk.fileno()
+    os.close(null)
+    os.close(stderr)
+
+
+def _close_all_but(keep: int) -> None:
     os.closerange(3, keep)
     os.closerange(keep + 1, 1 << 20)
 

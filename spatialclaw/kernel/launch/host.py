@@ -8,16 +8,19 @@ import atexit
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import IO, Any
 
 from spatialclaw.errors import KernelStartError
+from spatialclaw.kernel.launch import view
 from spatialclaw.kernel.launch.confine import environment
-from spatialclaw.kernel.launch.reaping import MARK, owner
+from spatialclaw.kernel.launch.reaping import MARK, PREFIX, owner
 
 __all__ = ["Line", "Template", "own", "shared", "stop"]
 
@@ -45,16 +48,11 @@ class Line:
         os.set_blocking(self.stderr, False)
 
     def tell(self, plan: dict[str, Any]) -> None:
-        """Sends the forked process what it is to do, with its standard error.
-
-        Raises:
-            KernelStartError: It has gone.
-        """
+        """Sends the forked process what it is to do, with its standard error."""
         try:
             self.talk.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-            self.talk.sendmsg([json.dumps(plan).encode()], [_rights(self._writing)])
-        except OSError as error:
-            raise KernelStartError(f"the forked process is gone ({error.strerror})") from None
+            with contextlib.suppress(OSError):  # it has gone: what it said last is read next
+                self.talk.sendmsg([json.dumps(plan).encode()], [_rights(self._writing)])
         finally:
             os.close(self._writing)
             self._writing = -1
@@ -116,8 +114,13 @@ class Template:
         self.lock = threading.Lock()
         self.hello: dict[str, Any] | None = None
         cache = tempfile.gettempdir()
+        self.folder = tempfile.mkdtemp(prefix=PREFIX)
+        (Path(self.folder) / "owner").write_text(owner(), encoding="utf-8")
+        new = f"{self.folder}/new"
+        Path(new).mkdir()
         with theirs:
             config = {
+                "furniture": {"new": new, **view.furniture()},
                 "fd": theirs.fileno(),
                 "path": [os.path.abspath(p) for p in sys.path],  # noqa: PTH100
                 "preload": preload,
@@ -155,6 +158,7 @@ class Template:
                         hint="`spatialclaw doctor` tells more",
                     )
                 self.hello = hello
+                self.own(self.folder)
             return self.hello
 
     def last_words(self) -> str:
@@ -204,6 +208,7 @@ class Template:
             self.process.kill()
             self.process.wait()
         self.words.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -153,8 +153,15 @@ def _namespaces() -> Layer:
     user = namespaces.choose_user()
     with tempfile.TemporaryDirectory(prefix="spatialclaw-probe-") as scratch:
         (Path(scratch) / "ipc").mkdir()
-        fields = view.room([], scratch=Path(scratch), work_bytes=1 << 20)
-        room = namespaces.Room(files={}, **fields)
+        new = f"{scratch}/new"
+        Path(new).mkdir()
+        furniture = namespaces.Furniture(new=new, **view.furniture())
+        room = namespaces.Room((), scratch, 1 << 20, {})
+
+        def build() -> str:
+            notes = namespaces.furnish(furniture)
+            namespaces.move_in(new, room, root=user is not None)
+            return _inside(notes)
 
         def attempt(go: tuple[int, int], gone: tuple[int, int]) -> str:
             namespaces.leave()
@@ -163,7 +170,7 @@ def _namespaces() -> Layer:
                 raise OSError("user ids cannot be mapped")
             reading, writing = os.pipe()
             if os.fork() == 0:
-                _report(writing, lambda: _inside(namespaces.build(room, root=user is not None)))
+                _report(writing, build)
             os.close(writing)
             said = os.read(reading, 4096).decode()
             if not said.startswith("+"):

@@ -189,8 +189,12 @@ def _plan(options: LaunchOptions, layout: Layout, argv: Sequence[str]) -> dict[s
     strict = options.confine == "strict"
     room: dict[str, Any] | None = None
     if strict:
-        room = view.room(options.read_only, scratch=layout.scratch, work_bytes=options.work_bytes)
-        room["files"] = {}
+        room = {
+            "read": view.further(options.read_only),
+            "scratch": str(layout.scratch),
+            "work_bytes": options.work_bytes,
+            "files": {},
+        }
         if layout.connection.exists():
             room["files"][layout.connection.name] = layout.connection.read_text(encoding="utf-8")
     limits = Limits(
@@ -205,7 +209,7 @@ def _plan(options: LaunchOptions, layout: Layout, argv: Sequence[str]) -> dict[s
         "env": environment.build(options.env, work=str(layout.work)),
         "cwd": str(layout.work),
         "room": room,
-        "landlock": view.landlock_rules(room) if room else None,
+        "landlock": view.landlock_rules(room["read"]) if room else None,
         "seccomp": strict,
         "limits": asdict(limits) if options.confine != "off" else None,
     }

@@ -2,8 +2,9 @@
 
 It has one thread, no event loop, no zmq context and no GPU handle, holds no secret (its environment
 is the allow-list) and never reads what the host sends to a kernel: each request brings a socket of
-its own, which the forked process reads. When the host's end of the control socket closes, by
-whatever death, the template kills what it has forked and ends.
+its own, which the forked process reads. After a kernel in namespaces of its own it keeps one spare
+process ready in such namespaces, in which nothing has run and which knows nothing. When the host's
+end of the control socket closes, by whatever death, the template kills what it has forked and ends.
 
 Messages on the control socket: one letter, ``i`` (in namespaces of its own) or ``p`` (not), with
 two sockets attached: the template's, on which it says ``{"pid": ...}`` and ``{"exit": ...}`` and
@@ -30,9 +31,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
+from spatialclaw.kernel.launch.forks import Refused, Waiting, fork_waiting
+
 __all__ = ["main"]
 
 _PR_SET_CHILD_SUBREAPER = 36
+_IDLE_SECONDS = 0.05
+"""After so long without anything to do, a spare process is forked."""
 
 
 @dataclass
@@ -43,16 +48,25 @@ class _Forked:
 
 
 class _Template:
-    def __init__(self, control: socket.socket) -> None:
+    def __init__(
+        self, control: socket.socket, furniture: dict[str, Any], *, keeps_spare: bool
+    ) -> None:
         self.control = control
         self.selector = selectors.DefaultSelector()
         self.selector.register(control, selectors.EVENT_READ, None)
+        self.furniture = furniture
+        self.keeps_spare = keeps_spare
+        self.wants_spare = False
+        self.spare: Waiting | None = None
         self.forked: dict[int, _Forked] = {}
         self.owned: set[str] = set()
 
     def serve(self) -> NoReturn:
         while True:
-            for key, _mask in self.selector.select():
+            events = self.selector.select(_IDLE_SECONDS if self.wants_spare else None)
+            if not events:
+                self.prepare()
+            for key, _mask in events:
                 if key.data is None:
                     self.request()
                 elif key.data in self.forked:
@@ -81,8 +95,8 @@ class _Template:
         conn, talk = (socket.socket(fileno=fd) for fd in fds)
         try:
             pid = self.fork(talk, isolated=data == b"i")
-        except OSError as error:
-            self.say(conn, {"failed": "start", "message": f"no process: {error.strerror}"})
+        except Refused as refusal:
+            self.say(talk, {"failed": refusal.layer, "message": refusal.message})
             pid = 0
         finally:
             talk.close()
@@ -96,46 +110,30 @@ class _Template:
         self.selector.register(conn, selectors.EVENT_READ, pid)
 
     def fork(self, talk: socket.socket, *, isolated: bool) -> int:
-        """Forks a kernel; its process id, or 0 when it has failed and said so."""
-        from spatialclaw.kernel.launch import child
-        from spatialclaw.kernel.launch.confine import namespaces
+        """Has a process do what `talk` says; its id.
 
-        started = time.monotonic()
-        user = namespaces.choose_user() if isolated else None
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours, theirs:
-            pid = os.fork()
-            if pid == 0:
-                ours.close()
-                if isolated:
-                    child.isolate(theirs, talk)
-                else:
-                    theirs.recv(1)
-                child.run(talk, started, isolated=isolated, user=user)
-            theirs.close()
-            if isolated:
-                middle, pid = pid, self.usher(ours, pid, user)
-                os.waitpid(middle, 0)
-            with contextlib.suppress(OSError):  # it is dead already: its exit status tells
-                ours.send(b"g")
-            return pid
-
-    def usher(self, ours: socket.socket, middle: int, user: int | None) -> int:
-        """Maps the user ids of a process that leaves our namespaces; the id of its child."""
-        from spatialclaw.kernel.launch.confine import namespaces
-
-        try:
-            if ours.recv(16) != b"left":
-                return 0
+        Raises:
+            Refused: There is none.
+        """
+        waiting, self.spare = (self.spare, None) if isolated else (None, self.spare)
+        self.wants_spare = self.keeps_spare and isolated
+        if waiting is not None:
             try:
-                namespaces.write_maps(middle, user)
-            except OSError as error:
-                ours.send(f"user ids cannot be mapped ({error.strerror})".encode())
-                return 0
-            ours.send(b"mapped")
-            return int(ours.recv(16) or b"0")
-        except OSError:
-            return 0
+                waiting.hand(talk)
+            except OSError:  # it has ended meanwhile
+                waiting.line.close()
+            else:
+                return waiting.pid
+        waiting = fork_waiting(self.furniture if isolated else None)
+        with contextlib.suppress(OSError):  # it is dead already: its exit status tells
+            waiting.hand(talk)
+        return waiting.pid
+
+    def prepare(self) -> None:
+        """Forks a spare process: the next kernel then starts sooner."""
+        self.wants_spare = False
+        with contextlib.suppress(Refused):  # whoever needs one will be told
+            self.spare = fork_waiting(self.furniture)
 
     def reap(self) -> None:
         while True:
@@ -145,6 +143,9 @@ class _Template:
                 return
             if pid == 0:
                 return
+            if self.spare is not None and self.spare.pid == pid:
+                self.spare.line.close()
+                self.spare = None
             forked = self.forked.pop(pid, None)
             if forked is None:
                 continue  # an orphan of a kernel
@@ -159,7 +160,8 @@ class _Template:
     def strays(self) -> None:
         """Kills orphans of kernels that became our children."""
         for _ in range(50):
-            alive = [pid for pid in _children() if pid not in self.forked]
+            spare = self.spare.pid if self.spare else 0
+            alive = [pid for pid in _children() if pid not in self.forked and pid != spare]
             for pid in alive:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
@@ -183,6 +185,7 @@ class _Template:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(forked.pidfd, signal.SIGKILL)
         self.forked.clear()
+        self.spare = None  # a stray from here on
         self.strays()
         for folder in self.owned:
             shutil.rmtree(folder, ignore_errors=True)
@@ -198,7 +201,11 @@ def _children() -> list[int]:
 
 
 def main() -> NoReturn:
-    """Imports, says hello and serves; ``sys.argv[1]`` is JSON: ``fd``, ``path``, ``preload``."""
+    """Imports, says hello and serves.
+
+    ``sys.argv[1]`` is JSON: ``fd`` (control socket), ``path`` (of modules), ``preload`` (whether to
+    import everything) and ``furniture`` (see `namespaces.Furniture`).
+    """
     config = json.loads(sys.argv[1])
     control = socket.socket(fileno=config["fd"])
     try:
@@ -206,8 +213,6 @@ def main() -> NoReturn:
             signal.signal(number, signal.SIG_IGN)
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         started = time.monotonic()
-        from spatialclaw.kernel.launch import child  # noqa: F401
-
         if config["preload"]:
             from spatialclaw.kernel.inside import preload
 
@@ -220,4 +225,4 @@ def main() -> NoReturn:
     gc.collect()
     gc.freeze()
     control.send(json.dumps(hello).encode())
-    _Template(control).serve()
+    _Template(control, config["furniture"], keeps_spare=config["preload"]).serve()

@@ -11,7 +11,7 @@ from typing import Any
 
 from spatialclaw.kernel.launch.confine.namespaces import HOME
 
-__all__ = ["landlock_rules", "room"]
+__all__ = ["furniture", "further", "landlock_rules"]
 
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
 _SETTINGS = (
@@ -62,30 +62,35 @@ def _machine() -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
     return tuple(shown), tuple(links)
 
 
-def room(read_only: Iterable[Path], *, scratch: Path, work_bytes: int) -> dict[str, Any]:
-    """The fields of `namespaces.Room` without its files.
+@cache
+def _common() -> tuple[str, ...]:
+    shown, _links = _machine()
+    return tuple(p for p in _outermost([*shown, *_python()]) if not Path(p).is_symlink())
+
+
+def furniture() -> dict[str, Any]:
+    """The fields of `namespaces.Furniture` without `new`."""
+    return {"read": list(_common()), "links": dict(_machine()[1])}
+
+
+def further(read_only: Iterable[Path]) -> list[str]:
+    """What has to be shown besides the furniture.
 
     Raises:
         FileNotFoundError: Something in `read_only` does not exist.
     """
-    shown, links = _machine()
     given = []
     for path in read_only:
         given += [str(path.absolute()), str(path.resolve(strict=True))]
-    readable = [p for p in _outermost([*shown, *_python(), *given]) if not Path(p).is_symlink()]
-    return {
-        "read": readable,
-        "links": dict(links),
-        "scratch": str(scratch),
-        "work_bytes": work_bytes,
-    }
+    wanted = _outermost([*_common(), *given])
+    return [p for p in wanted if p not in _common() and not Path(p).is_symlink()]
 
 
-def landlock_rules(room_: dict[str, Any]) -> dict[str, list[str]]:
-    """The fields of `landlock.Rules` for a room."""
+def landlock_rules(read: Iterable[str]) -> dict[str, list[str]]:
+    """The fields of `landlock.Rules` for a kernel that sees `read` besides the furniture."""
     devices = [f"/dev/{name}" for name in ("null", "zero", "full", "random", "urandom")]
     return {
-        "read": list(room_["read"]),
+        "read": [*_common(), *read],
         "data": ["/proc", "/etc", "/dev", HOME],
         "write": [f"{HOME}/work", "/tmp", "/dev/shm"],  # noqa: S108
         "sockets": [f"{HOME}/ipc"],

@@ -51,7 +51,7 @@ class MS:
     REMOUNT = 32
     BIND = 4096
     REC = 16384
-    PRIVATE = 1 << 18
+    SLAVE = 1 << 19
 
 
 MACHINE = platform.machine()

@@ -1,7 +1,8 @@
 """Namespaces: a kernel sees its own few files, its own processes and no network.
 
-The order of events (`template.py` runs it): `leave` in a forked process, `write_maps` by its
-parent, another fork (the first process of the new pid namespace), `build` there.
+The order of events (`forks.py` and `child.py` run it): `leave` in a forked process, `write_maps` by
+its parent, another fork (the first process of the new pid namespace), `furnish` there, as soon as
+it is there, and `move_in` when it is known for which kernel.
 
 User ids: where the host is root, the kernel runs as a user of its own with a high number that owns
 nothing on the machine (so that RLIMIT_NPROC binds and files of root stay root's); otherwise as the
@@ -19,7 +20,7 @@ from pathlib import Path
 from spatialclaw.kernel.launch.confine import libc
 from spatialclaw.kernel.launch.confine.libc import MS
 
-__all__ = ["Room", "build", "choose_user", "leave", "write_maps"]
+__all__ = ["Furniture", "Room", "choose_user", "furnish", "leave", "move_in", "write_maps"]
 
 INSIDE = 1000
 """User and group id as the kernel sees itself."""
@@ -32,6 +33,7 @@ must not lie below the kernel's own /dev/shm, where it may write what it likes.
 """
 
 _DEVICES = ("null", "zero", "full", "random", "urandom")
+_OWN = MS.NOSUID | MS.NODEV | MS.NOEXEC
 _MASKED = ("kcore", "keys", "sysrq-trigger", "timer_list", "kallsyms")
 _FILES = {
     "/etc/passwd": f"kernel:x:{INSIDE}:{INSIDE}::/:/bin/false\n",
@@ -42,19 +44,32 @@ _FILES = {
 
 
 @dataclass(frozen=True)
-class Room:
-    """What a kernel sees.
+class Furniture:
+    """What every kernel sees.
 
     Attributes:
+        new: An empty folder of the machine, on which the kernel's file system is built.
         read: Files and folders, shown read-only at their own paths.
         links: Symbolic links to make: path -> target.
+    """
+
+    new: str
+    read: tuple[str, ...]
+    links: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Room:
+    """What one kernel sees besides.
+
+    Attributes:
+        read: Further files and folders, shown read-only at their own paths.
         scratch: The kernel's scratch on the machine, of which `ipc` is shared with it.
-        work_bytes: Size of that, /tmp and /dev/shm together.
+        work_bytes: Size of the kernel's folder, /tmp and /dev/shm together.
         files: Small files to write into the scratch: name -> content.
     """
 
     read: tuple[str, ...]
-    links: dict[str, str]
     scratch: str
     work_bytes: int
     files: dict[str, str]
@@ -101,14 +116,10 @@ def write_maps(pid: int, user: int | None) -> None:
     Path(f"/proc/{pid}/gid_map").write_text(gid)
 
 
-def build(room: Room, *, root: bool) -> tuple[str, ...]:
-    """Makes the file system of the kernel the only one, and gives up all rights over it.
+def furnish(furniture: Furniture) -> tuple[str, ...]:
+    """Builds the file system of a kernel as far as it is the same for all.
 
     Called in the first process of the new pid namespace.
-
-    Args:
-        room: What is to be seen.
-        root: Whether user id 0 is mapped (the host is root).
 
     Returns:
         What could not be had and is missing (`/proc`), in words.
@@ -116,18 +127,43 @@ def build(room: Room, *, root: bool) -> tuple[str, ...]:
     Raises:
         OSError: A mount is refused.
     """
-    new = f"{room.scratch}/work"  # an empty folder that hides nothing while we mount on it
-    libc.mount("none", "/", None, MS.REC | MS.PRIVATE)
+    new = furniture.new
+    libc.mount("none", "/", None, MS.REC | MS.SLAVE)  # what the machine mounts later is seen
     libc.mount("tmpfs", new, "tmpfs", MS.NOSUID | MS.NODEV, "mode=755,size=4m")
     _devices(new)
-    _own_files(new, room, root=root)
-    for path in room.read:
+    _own_files(new)
+    for path in furniture.read:
         _show(new, path)
-    for path, target in {**room.links, room.scratch: HOME}.items():
+    for path, target in furniture.links.items():
         _place(new, path).symlink_to(target)
-    notes = _processes(new)
     for path, content in _FILES.items():
         _place(new, path).write_text(content)
+    return _processes(new)
+
+
+def move_in(new: str, room: Room, *, root: bool) -> None:
+    """Makes the file system that `furnish` built the only one; gives up all rights over it.
+
+    Args:
+        new: Where it was built.
+        room: What is to be seen besides.
+        root: Whether user id 0 is mapped (the host is root).
+
+    Raises:
+        OSError: A mount is refused.
+    """
+    own = _place(new, HOME)
+    size = f"size={room.work_bytes},nr_inodes=65536"
+    libc.mount("none", str(own), None, MS.REMOUNT | _OWN, size)
+    if root:
+        os.chown(f"{room.scratch}/ipc", INSIDE, INSIDE)
+    libc.mount(f"{room.scratch}/ipc", str(own / "ipc"), None, MS.BIND)
+    libc.mount("none", str(own / "ipc"), None, MS.BIND | MS.REMOUNT | _OWN)
+    for name, content in room.files.items():
+        (own / name).write_text(content)
+    for path in room.read:
+        _show(new, path)
+    _place(new, room.scratch).symlink_to(HOME)
     libc.mount("none", new, None, MS.REMOUNT | MS.BIND | MS.RDONLY | MS.NOSUID | MS.NODEV)
     os.chdir(new)
     libc.syscall("pivot_root", b".", b".")
@@ -140,7 +176,6 @@ def build(room: Room, *, root: bool) -> tuple[str, ...]:
         os.setresuid(INSIDE, INSIDE, INSIDE)
     libc.drop_capabilities()
     libc.prctl(libc.PR_SET_DUMPABLE, 1)  # else /proc/self belongs to root
-    return notes
 
 
 def _place(new: str, path: str) -> Path:
@@ -184,13 +219,11 @@ def _processes(new: str) -> tuple[str, ...]:
     return ()
 
 
-def _own_files(new: str, room: Room, *, root: bool) -> None:
+def _own_files(new: str) -> None:
     """One file system of limited size; the kernel's folder, /tmp and /dev/shm are in it."""
     own = _place(new, HOME)
     own.mkdir()
-    options = f"mode=755,size={room.work_bytes},nr_inodes=65536"
-    flags = MS.NOSUID | MS.NODEV | MS.NOEXEC
-    libc.mount("tmpfs", str(own), "tmpfs", flags, options)
+    libc.mount("tmpfs", str(own), "tmpfs", _OWN, "mode=755,size=1m")
     for name in ("work", "work/tmp", "tmp", "shm"):
         folder = own / name
         folder.mkdir(mode=0o700)
@@ -199,11 +232,4 @@ def _own_files(new: str, room: Room, *, root: bool) -> None:
         place = _place(new, path)
         place.mkdir()
         libc.mount(str(own / name), str(place), None, MS.BIND)
-    for name, content in room.files.items():
-        (own / name).write_text(content)
-    if root:
-        os.chown(f"{room.scratch}/ipc", INSIDE, INSIDE)
-    ipc = own / "ipc"
-    ipc.mkdir()
-    libc.mount(f"{room.scratch}/ipc", str(ipc), None, MS.BIND)
-    libc.mount("none", str(ipc), None, MS.BIND | MS.REMOUNT | flags)
+    (own / "ipc").mkdir()
