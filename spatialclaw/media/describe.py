@@ -70,6 +70,7 @@ def _sequence(frames: Frames) -> dict[str, Any]:
         "poses": _poses(frames),
         "stereo": _stereo(frames),
         "gps": len(frames.info.get("gps", [])),
+        "trajectory": len(frames.info.get("trajectory", [])),
         "objects": [thing.name for thing in frames.objects],
         "frames": [_frame(frame) for frame in listed],
         "skipped": len(frames) - len(listed),

@@ -15,12 +15,14 @@ from spatialclaw.media.files import natural_key, number_in
 from spatialclaw.media.model import Picture, SequencePlan, Shot
 from spatialclaw.media.poses import Trajectory, level_world
 
-__all__ = ["add_poses", "finish_world", "pose_shots", "time_in"]
+__all__ = ["MAX_TRAJECTORY", "add_poses", "finish_world", "pose_shots", "positions", "time_in"]
 
 Matrix = npt.NDArray[np.float64]
 
 #: A pose belongs to a picture when their times differ by no more than this, seconds.
 _SAME_MOMENT = 0.05
+#: Longer tracks are not listed in `info`.
+MAX_TRAJECTORY = 5000
 #: Frames without pictures are cheap, but a kernel should not list a million of them.
 _MAX_POSES = 5000
 
@@ -29,7 +31,11 @@ def add_poses(plan: SequencePlan, colours: Sequence[Item], items: Sequence[Item]
     """Gives the pictures the poses that come with them, in whatever form."""
     for item in items:
         if item.kind == "track":
-            _apply(plan, _by_number(colours, item.value, item.name), item.name)
+            poses = _by_number(colours, item.value, item.name)
+            _apply(plan, poses, item.name)
+            pairs = zip(plan.shots, poses, strict=True)
+            if all(s.index < len(item.value) and p is item.value[s.index] for s, p in pairs):
+                plan.track = item.value
         elif item.kind == "trajectory":
             _apply(plan, _by_time(colours, item.value, item.name), item.name)
         elif item.kind == "poses":
@@ -162,6 +168,11 @@ def _blank_picture(max_pixels: int) -> Picture:
     return Picture(image, (image.shape[1], image.shape[0]))
 
 
+def positions(poses: Sequence[Matrix]) -> list[list[float]]:
+    """The camera positions (x, y, z) of poses, rounded to a hundredth of a millimetre."""
+    return [[round(float(value), 5) for value in pose[:3, 3]] for pose in poses]
+
+
 def finish_world(plan: SequencePlan, *, z_up: bool = False) -> None:
     """Puts the poses into the world of the run and says in `info` what is known of gravity."""
     if all(shot.pose is None for shot in plan.shots):
@@ -171,6 +182,8 @@ def finish_world(plan: SequencePlan, *, z_up: bool = False) -> None:
         shot.pose = pose
     plan.info["gravity"] = "capture" if z_up else "assumed-first-camera"
     plan.info["world_from_source"] = move.tolist()
+    if 2 < len(plan.track) <= MAX_TRAJECTORY:
+        plan.info["trajectory"] = positions([move @ pose for pose in plan.track])
     if not z_up:
         plan.notes.append(
             "gravity is not known: world z is the first camera's up, world y its forward"

@@ -239,6 +239,7 @@ class SequencePlan:
         files: Every file used, with its kind, in order.
         tolerant: Whether a damaged picture is left out with a note, as in a folder, instead of
             being an error.
+        track: All poses of the recording, by `Shot.index`, where there are more than shots.
         z_up: Whether the poses' own world has z up, against gravity.
     """
 
@@ -253,3 +254,4 @@ class SequencePlan:
     files: list[tuple[Path, str]] = field(default_factory=list)
     tolerant: bool = False
     z_up: bool = False
+    track: list[npt.NDArray[np.float64]] = field(default_factory=list)

@@ -19,6 +19,7 @@ from spatialclaw.media.files import (
     natural_key,
 )
 from spatialclaw.media.loose import assemble_items
+from spatialclaw.media.loose_poses import MAX_TRAJECTORY, positions
 from spatialclaw.media.model import SequencePlan
 
 __all__ = ["expand", "plan_sequences", "thin"]
@@ -130,6 +131,10 @@ def thin(plan: SequencePlan, frames: int) -> SequencePlan:
     plan.notes.append(
         f"{plan.name}: {len(picks)} of {len(lefts)} views, evenly spaced (more with --frames)"
     )
+    poses = [shot.pose for shot in plan.shots if shot.pose is not None]
+    counted = all(plan.shots[i].index == i for i in lefts)
+    if counted and len(poses) == len(lefts) <= MAX_TRAJECTORY:
+        plan.info["trajectory"] = positions(poses)
     for i in kept:
         stereo = plan.shots[i].stereo
         if stereo:

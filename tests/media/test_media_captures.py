@@ -206,6 +206,7 @@ def test_nerfstudio_thinned(nerfstudio, opened):
     frames = opened(root, frames=4)
     assert [frame.position for frame in frames] == [0, 1, 2, 3]
     assert [frame.index for frame in frames] == [0, 3, 6, 9]
+    assert np.allclose(frames.info["trajectory"], [[0, 0, 0]] * 9 + [[1, 0, 0]])
 
 
 # --- TUM RGB-D

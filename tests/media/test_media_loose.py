@@ -274,6 +274,10 @@ def test_track_is_mapped_by_the_number_in_the_name(tmp_path, opened):
     frames = opened(*paths, tmp_path / "poses.txt")
     assert [frame.index for frame in frames] == [20, 4]
     assert np.allclose(frames[1].pose[:3, 3], [0, -24, 0])
+    track = np.array(frames.info["trajectory"])
+    assert track.shape == (30, 3)
+    assert np.allclose([track[frame.index] for frame in frames], [f.pose[:3, 3] for f in frames])
+    assert "all 30 poses" in frames.media.describe()
 
 
 def test_track_is_mapped_in_order_when_counts_agree(tmp_path, opened):
