@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -113,9 +114,24 @@ def features(image: npt.NDArray[np.uint8], longest: int, limit: int) -> tuple[Fl
     return (pixels + 0.5) * factor - 0.5, np.sqrt(descriptors)
 
 
+_found: WeakKeyDictionary[Frame, dict[tuple[int, int], tuple[Floats, Any]]] = WeakKeyDictionary()
+
+
+def _features_of(
+    picture: Frame | npt.NDArray[np.uint8], longest: int, limit: int
+) -> tuple[Floats, Any]:
+    """Features of a picture, kept as long as its frame."""
+    if not isinstance(picture, Frame):
+        return features(picture, longest, limit)
+    kept = _found.setdefault(picture, {})
+    if (longest, limit) not in kept:
+        kept[longest, limit] = features(picture.image, longest, limit)
+    return kept[longest, limit]
+
+
 def raw_matches(
-    image_a: npt.NDArray[np.uint8],
-    image_b: npt.NDArray[np.uint8],
+    image_a: Frame | npt.NDArray[np.uint8],
+    image_b: Frame | npt.NDArray[np.uint8],
     *,
     ratio: float = 0.8,
     longest: int = 1280,
@@ -126,8 +142,8 @@ def raw_matches(
     Returns:
         points_a (N, 2), points_b (N, 2) pixels and scores (N,) 0..1 (1 - distance ratio).
     """
-    points_a, descriptors_a = features(image_a, longest, limit)
-    points_b, descriptors_b = features(image_b, longest, limit)
+    points_a, descriptors_a = _features_of(image_a, longest, limit)
+    points_b, descriptors_b = _features_of(image_b, longest, limit)
     first, second, scores = match_features(descriptors_a, descriptors_b, ratio=ratio)
     if not len(first):
         return np.empty((0, 2)), np.empty((0, 2)), np.empty(0)
@@ -188,7 +204,7 @@ def match(frame_a: Any, frame_b: Any, *, method: str = "auto", verify: bool = Tr
     if method not in ("auto", "sift"):
         raise ValueError(f"match(method={method!r}): use 'auto' or 'sift'")
     a, b = as_frame(frame_a), as_frame(frame_b)
-    points_a, points_b, scores = raw_matches(a.image, b.image)
+    points_a, points_b, scores = raw_matches(a, b)
     if verify and len(points_a) >= 8:
         keep = _rigid(points_a, points_b, _threshold(a, b))
         points_a, points_b, scores = points_a[keep], points_b[keep], scores[keep]
@@ -255,7 +271,7 @@ def homography(frame_a: Any, frame_b: Any) -> Homography:
         >>> homography(frames[0], frames[1]).apply((400, 320))
     """
     a, b = as_frame(frame_a), as_frame(frame_b)
-    points_a, points_b, _ = raw_matches(a.image, b.image)
+    points_a, points_b, _ = raw_matches(a, b)
     fit = _fit_homography(points_a, points_b, 3 * _threshold(a, b))
     if fit is None or fit[1].sum() < 12:
         found = 0 if fit is None else int(fit[1].sum())
@@ -295,7 +311,7 @@ def transfer(point: Any, frame_a: Any, frame_b: Any) -> Transfer:
     pixel = np.asarray(point, dtype=np.float64).reshape(2)
     if not (0 <= pixel[0] < a.width and 0 <= pixel[1] < a.height):
         raise ValueError(f"pixel {tuple(pixel)} is outside the {a.width}x{a.height} picture")
-    points_a, points_b, _ = raw_matches(a.image, b.image, longest=1600)
+    points_a, points_b, _ = raw_matches(a, b, longest=1600)
     threshold = _threshold(a, b)
     fit = _fit_homography(points_a, points_b, 3 * threshold)
     rigid = _rigid(points_a, points_b, threshold) if len(points_a) >= 8 else None

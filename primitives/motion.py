@@ -140,7 +140,7 @@ def estimate_motion(
             return _by_poses(a, b)
         if method == "poses":
             raise Unavailable("the frames carry no poses", hint="estimate_motion(a, b)")
-    points_a, points_b, _ = raw_matches(a.image, b.image)
+    points_a, points_b, _ = raw_matches(a, b)
     if method in ("auto", "depth"):
         found = _by_depth(a, b, points_a, points_b, intrinsics)
         if found is not None:
@@ -151,7 +151,7 @@ def estimate_motion(
                 hint="estimate_motion(a, b, method='views')",
             )
     if len(points_a) < 12:
-        points_a, points_b, _ = raw_matches(a.image, b.image, ratio=0.88, longest=1600)
+        points_a, points_b, _ = raw_matches(a, b, ratio=0.88, longest=1600)
     return by_views(a, b, points_a, points_b, intrinsics)
 
 

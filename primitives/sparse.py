@@ -67,7 +67,7 @@ def _with_poses(frame: Frame, partners: list[Frame]) -> DepthMap:
         rotation, center = relative[:3, :3], relative[:3, 3]
         if np.linalg.norm(center) < 1e-4:
             continue
-        a, b, _ = raw_matches(frame.image, partner.image)
+        a, b, _ = raw_matches(frame, partner)
         if not len(a):
             continue
         errors = np.abs(
@@ -100,7 +100,7 @@ def _without_poses(frame: Frame, partners: list[Frame]) -> DepthMap:
     best: tuple[float, Floats, Floats, Floats, float, str] | None = None
     reasons = []
     for partner in partners:
-        a, b, _ = raw_matches(frame.image, partner.image)
+        a, b, _ = raw_matches(frame, partner)
         try:
             motion = by_views(frame, partner, a, b)
         except PrimitiveError as error:

@@ -191,6 +191,9 @@ def refine(
         values = residuals(parameters)
         return np.r_[values, parameters[5]] if focal_sigma else values
 
+    if len(points_a) > 500:  # enough for a direction; keeps the cost of a fit bounded
+        pick = np.random.default_rng(1).choice(len(points_a), 500, replace=False)
+        points_a, points_b = points_a[pick], points_b[pick]
     start = np.zeros(6 if focal_sigma else 5)
     fit = least_squares(whole, start, method="trf", x_scale=0.05, max_nfev=40)
     r, c = _unpack(fit.x, rotation, center, tangent)
@@ -330,10 +333,12 @@ def fit_rotation(
     b /= np.linalg.norm(b, axis=1, keepdims=True)
     generator = np.random.default_rng(1)
     best, best_cost = np.eye(3), np.inf
-    for _ in range(300):
+    some = generator.permutation(len(a))[:250]
+    some_a, some_b = points_a[some], points_b[some]
+    for _ in range(80):
         pick = generator.choice(len(a), 2, replace=False)
         rotation = _kabsch(a[pick], b[pick])
-        errors = rotation_errors(points_a, points_b, rotation, intrinsics_a, intrinsics_b)
+        errors = rotation_errors(some_a, some_b, rotation, intrinsics_a, intrinsics_b)
         cost = float(np.minimum(errors, 3 * threshold_px).sum())
         if cost < best_cost:
             best, best_cost = rotation, cost
