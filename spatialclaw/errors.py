@@ -16,7 +16,7 @@
     └── KernelError                  1
         ├── KernelStartError         1
         └── KernelDied               1  carries the signal or exit code
-    BudgetExceeded                   1  steps, seconds, tokens or money; carries which, value and cap
+    BudgetExceeded                   1  which of steps, seconds, tokens or cost, value, cap
 
 A message is one line: what happened, with which value, and what to do.
 """
