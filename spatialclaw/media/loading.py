@@ -178,7 +178,7 @@ def load(
     if total > MAX_FRAMES:
         raise MediaError(
             f"{total} frames are too many for one question (at most {MAX_FRAMES})",
-            hint="Give a folder instead of single files, lower fps, or fewer files.",
+            hint="Give fewer files or a folder, or fewer frames of each (--frames).",
         )
     share = MAX_TOTAL_PIXELS // max(1, total)
     folder = Path(workdir)

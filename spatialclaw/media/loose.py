@@ -65,11 +65,19 @@ def assemble_items(items: Sequence[Item], name: str, *, given: bool) -> list[Seq
     videos = [item for item in items if item.kind == "video"]
     rest = [item for item in items if item.kind != "video"]
     calibration, used = _merged(rest)
-    plans = [_video_plan(item, calibration) for item in videos]
     pictures = any(item.kind in _SHOWS for item in rest)
+    plans = []
+    for item in videos:
+        try:
+            plans.append(_video_plan(item, calibration))
+        except MediaError as error:
+            # In a folder, one bad file does not spoil the others.
+            if given or (item is videos[-1] and not plans and not pictures):
+                raise
+            notes.append(f"left out: {error}")
     if not pictures and videos:
         for plan in plans:
-            plan.notes += [*notes, *calibration.notes]
+            plan.notes = list(dict.fromkeys([*plan.notes, *notes, *calibration.notes]))
             plan.files += [(item.path, item.kind) for item in rest]
             idle = [item.name for item in rest if item not in used]
             if idle:

@@ -239,6 +239,16 @@ def test_one_bad_picture_does_not_spoil_a_folder(tmp_path):
     assert sum("left out" in note for note in media.notes) == 2
 
 
+def test_one_bad_video_does_not_spoil_a_folder(tmp_path):
+    (tmp_path / "set").mkdir()
+    for i in range(3):
+        save_video(tmp_path / "set" / f"{i}.mp4", 5)
+    (tmp_path / "set" / "0.mp4").write_bytes(b"\0" * 500)
+    media = load(tmp_path / "set", workdir=tmp_path / "run")
+    assert [frames.name for frames in media.sequences] == ["1.mp4", "2.mp4"]
+    assert sum("left out" in note and "0.mp4" in note for note in media.notes) == 1
+
+
 def test_workdir_that_cannot_be_written(tmp_path):
     image = save(tmp_path / "a.png", picture())
     (tmp_path / "file").write_text("in the way")
