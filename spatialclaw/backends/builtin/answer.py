@@ -211,10 +211,18 @@ def _order(finding: Finding, choices: dict[str, str]) -> tuple[str | None, float
         parts = split_list(re.sub(r"\s*(?:->|>|→|then)\s*", ", ", text))
         if len(parts) != len(wanted):
             continue
-        agree = sum(_overlap(a, b) > 0.5 for a, b in zip(wanted, parts, strict=True)) / len(parts)
+        agree = sum(_meant(b, wanted) == i for i, b in enumerate(parts)) / len(parts)
         if agree > best[0]:
             best = (agree, letter)
     return (best[1], best[0]) if best[1] and best[0] > 0.99 else (best[1], 0.4 * best[0])
+
+
+def _meant(text: str, names: Sequence[str]) -> int | None:
+    """Which of the names a text means, None when two fit as well."""
+    scores = [_overlap(text, name) for name in names]
+    best = max(scores)
+    fitting = [i for i, score in enumerate(scores) if score >= best - 1e-9]
+    return fitting[0] if best > 0 and len(fitting) == 1 else None
 
 
 def _numbers(numbers: Sequence[float], choices: dict[str, str]) -> tuple[str | None, float]:

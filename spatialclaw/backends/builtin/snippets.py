@@ -85,6 +85,42 @@ def to_floor(cloud):
     print(f"from {low - level:.3f} to {high - level:.3f} m above the floor")
     stands = low - level < 0.18 * (high - low) and low - level < 0.15
     return float(high - level) if stands else None''',
+    "to_support": '''\
+def to_support(number, cloud):
+    """Height of a thing over the surface right around its foot (floor, table); None if it hangs."""
+    views = [f for f in frames if f.instances is not None and f.pose is not None and f.depth is not None]
+    views = sorted(views, key=lambda f: -int((f.instances == number).sum()))[:4]
+    low, high = np.percentile(cloud.plain, [1, 99], axis=0)
+    bottom, top = np.percentile(cloud.plain[:, 2], [0.3, 99.8])
+    reach = 0.35 * (high - low)[:2] + 0.02
+    around = []
+    for f in views:
+        mask = f.instances == number
+        rows, columns = np.nonzero(mask)
+        if len(rows) < 25:
+            continue
+        grow = max(np.ptp(rows), np.ptp(columns)) // 2 + 8
+        box = np.zeros_like(mask)
+        box[max(0, rows.min() - grow) : rows.max() + grow, max(0, columns.min() - grow) : columns.max() + grow] = True
+        v, u = np.nonzero(box & ~mask & np.isfinite(f.depth))
+        if len(v) < 50:
+            continue
+        step = max(1, len(v) // 20000)
+        p = geometry.to_world(geometry.unproject(f, np.stack([u, v], axis=1)[::step]), f).plain
+        near = ((p[:, :2] > low[:2] - reach) & (p[:, :2] < high[:2] + reach)).all(axis=1)
+        around.append(p[near & (p[:, 2] < (bottom + top) / 2), 2])
+    z = np.concatenate(around) if around else np.zeros(0)
+    if len(z) < 60:
+        return None
+    bins = max(0.004, 0.02 * (top - bottom))
+    counts, edges = np.histogram(z, bins=np.arange(z.min(), z.max() + 2 * bins, bins))
+    k = int(np.argmax(counts))
+    level = float(np.median(z[(z >= edges[max(0, k - 1)]) & (z <= edges[min(len(edges) - 1, k + 2)])]))
+    print(f"from {bottom - level:+.3f} to {top - level:+.3f} m above what is around its foot")
+    if np.mean(np.abs(z - level) < 2 * bins) < 0.4:  # a wall behind it, not a surface under it
+        return None
+    stands = -0.1 * (top - bottom) < bottom - level < 0.22 * (top - bottom)
+    return float(top - level) if stands else None''',
     "colour_of": '''\
 def colour_of(number):
     """The colour word of a named object, from its pixels where it is seen best."""

@@ -60,8 +60,12 @@ def _followed(inquiry: Inquiry, things: list[Thing]) -> Generator[Cell, Seen, Se
                 repr(thing.text), ["something moves, but what it is cannot be told without a model"]
             )
         row = main(followed, thing)
-        first.append(row["start"])
-        last.append(row["end"])
+        alike = [
+            r for r in followed.rows
+            if r["path"] >= 0.4 * row["path"] and r["enters"] != "already there"
+        ] or [row]  # fmt: skip
+        first.append(min(r["start"] for r in alike))
+        last.append(max(r["end"] for r in alike))
     return Seen(True, {"first": first, "last": last, "seconds": True})
 
 

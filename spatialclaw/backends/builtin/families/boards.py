@@ -10,7 +10,19 @@ from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, Not
 __all__ = ["chessboard", "markers"]
 
 FIND = """\
-tags = [m for m in markers(frames[{frame}], {kind!r}) if "marker_id" in m.extra]
+tags, best, why = [], {frame}, None
+for f in {frames}:
+    try:
+        here = [m for m in markers(f, {kind!r}) if "marker_id" in m.extra]
+    except Exception as error:
+        print(f"frame {{f.position}}: {{error}}")
+        why = error
+        continue
+    if len(here) > len(tags):
+        tags, best = here, f.position
+if not tags and why is not None:
+    raise why
+print(f"best = {{best}}")
 for m in tags:
     print(m, m.extra["dictionary"])
 ids = [int(m.extra["marker_id"]) for m in tags]
@@ -20,7 +32,7 @@ sides = [round(float(np.sqrt(abs(cv2.contourArea(m.points[:4].astype(np.float32)
 middles = [[round(float(v), 1) for v in m.points[:4].mean(axis=0)] for m in tags]
 for name in ("ids", "dictionaries", "families", "sides", "middles"):
     print(f"{{name}} = {{globals()[name]!r}}")
-show(draw.masks(frames[{frame}], tags) if tags else frames[{frame}], title="markers")
+show(draw.masks(frames[best], tags) if tags else frames[best], title="markers")
 """
 
 AGAIN = """\
@@ -39,10 +51,11 @@ def markers(inquiry: Inquiry) -> Investigation:
     text = str(question.extra.get("normal", question.text)).lower()
     kind = "apriltag" if re.search(r"april", text) else "aruco" if "aruco" in text else "auto"
     frame = inquiry.frame_for()
-    seen = yield Cell("Detect the markers.", FIND.format(frame=frame, kind=kind))
+    over = f"[frames[{frame}]]" if question.views or inquiry.facts.count == 1 else "frames.sample(12)"
+    seen = yield Cell("Detect the markers.", FIND.format(frame=frame, kind=kind, frames=over))
     if not seen.ok and seen.error == "NothingFound" and kind != "auto":
         kind = "auto"
-        seen = yield Cell("None of that sort; any sort.", FIND.format(frame=frame, kind=kind))
+        seen = yield Cell("None of that sort; any sort.", FIND.format(frame=frame, kind=kind, frames=over))
     if not seen.ok and seen.error == "NothingFound":
         if question.ask == "present" or question.ask == "has_id":
             return Finding("yes_no", False, confidence=0.6, evidence=("no marker is found",))
@@ -60,7 +73,7 @@ def markers(inquiry: Inquiry) -> Investigation:
         keep = of_that or keep
     again = yield Cell(
         "Cross-check on the picture at another size.",
-        AGAIN.format(frame=frame, kind=kind, scale=0.8),
+        AGAIN.format(frame=int(seen.number("best") or 0), kind=kind, scale=0.8),
     )
     second = again.get("again")
     found = sorted(ids[i] for i in keep)
@@ -103,6 +116,8 @@ def _marker_finding(
         pick = (max if end == "max" else min)(keep, key=lambda i: scores[i])
         return Finding("text", str(ids[pick]), confidence=sure, evidence=(*evidence, f"{quantity}: {scores}"))
     unique = sorted(set(found))
+    if len(unique) == 1 and re.search(r"\b(?:what|which) (?:is )?(?:the )?(?:\w+ )?(?:id|number)\b(?!s)", str(question.extra.get("normal", ""))):
+        return Finding("number", unique[0], None, 0.1, sure, evidence)
     return Finding("numbers", unique, confidence=sure, evidence=evidence)
 
 

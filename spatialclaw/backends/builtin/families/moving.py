@@ -16,7 +16,14 @@ from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, Not
 __all__ = ["investigate", "speed_of"]
 
 SPEED = """\
+import dataclasses
 one = {name}[{index}]
+width, height = dense[0].width, dense[0].height
+x0, y0, x1, y1 = one.boxes.T
+whole = (x0 > 2) & (y0 > 2) & (x1 < width - 3) & (y1 < height - 3)
+print(int(whole.sum()), "of", len(one), "boxes are wholly in the picture")
+if whole.sum() >= 3:  # the middle of a thing that is cut off is not its middle
+    one = dataclasses.replace(one, frames=one.frames[whole], times=one.times[whole], boxes=one.boxes[whole])
 m = measure.speed(one, frames=dense)
 print(m)
 print(f"value = {{round(float(m.value), 5)}}")
@@ -32,9 +39,9 @@ print("unit = 'px/s'")
 """
 
 NET = """\
-whole = measure.speed({name}[{index}], frames=dense, kind="net")
-print(whole)
-print(f"again = {{round(float(whole.value), 5)}}")
+net = measure.speed(one, frames=dense, kind="net")
+print(net)
+print(f"again = {{round(float(net.value), 5)}}")
 """
 
 

@@ -14,7 +14,8 @@ __all__ = ["investigate", "toward"]
 AGAIN = """\
 half = dense[::2]
 try:
-    again = len(passages(half, track(half, {what!r})))
+    short = 0.12 * float(np.median([r["end"] - r["start"] for r in rows]))
+    again = sum(p.end_s - p.start_s >= short for p in passages(half, track(half, {what!r})))
 except Exception as error:
     print(error)
     again = None
@@ -33,6 +34,23 @@ def toward(row: dict[str, Any], word: str) -> bool:
     return bool(along > 0 and row["leaves"] == _SIDES.get(word))
 
 
+def real(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The passages without fragments: what neither comes nor goes nor gets anywhere, or is a moment."""
+    spans = sorted(float(r["end"] or 0.0) - float(r["start"] or 0.0) for r in rows)
+    usual = spans[len(spans) // 2] if spans else 0.0
+    kept = []
+    for row in rows:
+        size = max(float(row["area"]), 1.0) ** 0.5
+        x, y = row["net"]
+        stays = row["enters"] == "already there" and row["leaves"] == "still there"
+        if stays and (x * x + y * y) ** 0.5 < size:
+            continue
+        if float(row["end"] or 0.0) - float(row["start"] or 0.0) < 0.12 * usual:
+            continue
+        kept.append(row)
+    return kept
+
+
 def investigate(inquiry: Inquiry) -> Investigation:
     """How many come by, and how many of them in a direction."""
     question = inquiry.question
@@ -40,7 +58,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
     if inquiry.facts.count < 2:
         return (yield from count.investigate(inquiry))
     followed = yield from follow(inquiry, thing)
-    rows = followed.rows
+    rows = real(followed.rows)
     phrase = " ".join(thing.words) or thing.text
     second = yield Cell(
         "Cross-check: the same at half the rate.", AGAIN.format(what=phrase)

@@ -108,8 +108,9 @@ def _standing(inquiry: Inquiry, handle: Handle, dimension: str, clouds: str) -> 
     if handle.source != "capture" or not inquiry.facts.has("pose"):
         return ""
     return (
-        inquiry.helpers("to_floor")
-        + f"whole = to_floor(max({clouds}, key=len))\n"
+        inquiry.helpers("to_floor", "to_support")
+        + f"k = max(range(len({clouds})), key=lambda k: len({clouds}[k]))\n"
+        f"whole = to_floor({clouds}[k]) or to_support({list(handle.ids)}[k], {clouds}[k])\n"
         "if whole is not None:\n    s['height'] = max(s['height'], whole)\n"
     )
 

@@ -88,7 +88,7 @@ BOARDS: Rules = [
     ("markers", "has_id", r"(?:is|are|does|do|can)\b.* (?:id|ids|marker|tag)s?(?: id| number| no)? ?(?P<quantity>\d+)\b(?!.*\bor\b)"
      r"(?!.*(?:left|right|above|below|front|behind|closer|nearer|larger|bigger|higher|farther))"),
     ("markers", "count_ids", r"(?:how many|number of)(?: \w+)* (?:different|distinct|unique)(?: \w+)* (?:ids?|markers?|tags?)"),
-    ("markers", "largest", r"(?:which|what)\b.*(?:id|aruco|april\w*|marker|tag)s?\b.*{COMP}|{COMP}\b.*(?:aruco|april ?tag|marker|tag)s?\b"),
+    ("markers", "largest", r"(?:which|what)\b.*(?:id|aruco|april\w*|marker|tag)s?\b.*{COMP}|(?:which|what) [^?]*{COMP}\b.*(?:aruco|april ?tag|marker|tag)s?\b"),
     ("markers", "ids", r"(?:which|what|list|give|read|name|identify|report)\b.*\bids?\b|\bids?\b (?:of|are|on)\b|"
      r"(?:which|what)(?: \w+)* (?:aruco|april ?tags?|april)\b"),
     ("markers", "count", r"(?:how many|number of|count)(?: \w+){0,4}? (?:aruco|april ?tags?|fiducials?|markers?\b|tags?\b)"),
