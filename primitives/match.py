@@ -163,23 +163,32 @@ def match_features(
     Returns:
         Numbers in a (N,), numbers in b (N,) and scores (N,) 0..1 (1 - distance ratio).
     """
-    import cv2
-
     none = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0)
     if descriptors_a is None or descriptors_b is None or len(descriptors_b) < 2:
         return none
-    matcher = cv2.BFMatcher(cv2.NORM_L2)
-    pairs = matcher.knnMatch(descriptors_a, descriptors_b, k=2)
-    back = {m[0].queryIdx: m[0].trainIdx for m in matcher.knnMatch(descriptors_b, descriptors_a, 1)}
-    kept = []
-    for best, second in (pair for pair in pairs if len(pair) == 2):
-        value = best.distance / max(second.distance, 1e-9)
-        if value < ratio and back.get(best.trainIdx) == best.queryIdx:
-            kept.append((best.queryIdx, best.trainIdx, 1 - value))
-    if not kept:
-        return none
-    table = np.array(kept)
-    return table[:, 0].astype(np.int64), table[:, 1].astype(np.int64), table[:, 2]
+    # Descriptors have length 1: the largest products are the smallest distances.
+    count = len(descriptors_a)
+    first, second = np.empty(count, dtype=np.int64), np.empty(count)
+    best = np.empty(count)
+    back, back_best = (
+        np.zeros(len(descriptors_b), dtype=np.int64),
+        np.full(len(descriptors_b), -2.0),
+    )
+    for start in range(0, count, 1000):
+        products = descriptors_a[start : start + 1000] @ descriptors_b.T
+        rows = np.arange(len(products))
+        top = products.argmax(axis=1)
+        part = slice(start, start + len(products))
+        first[part], best[part] = top, products[rows, top]
+        column, value = products.argmax(axis=0), products.max(axis=0)
+        better = value > back_best
+        back[better], back_best[better] = column[better] + start, value[better]
+        products[rows, top] = -2.0
+        second[part] = products.max(axis=1)
+    near = np.sqrt(np.maximum(2 - 2 * best, 0)), np.sqrt(np.maximum(2 - 2 * second, 1e-12))
+    value = near[0] / near[1]
+    keep = np.flatnonzero((value < ratio) & (back[first] == np.arange(count)))
+    return keep, first[keep], 1 - value[keep]
 
 
 def match(frame_a: Any, frame_b: Any, *, method: str = "auto", verify: bool = True) -> Matches:
