@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -20,14 +21,25 @@ _LISTED = 8
 _NOTES = 16
 
 
-def describe(media: Media) -> str:
-    """A compact text: sequences, sizes, times, and what is known of the cameras."""
-    text = _template().render(
+def describe(media: Media, render: Callable[..., str] | None = None) -> str:
+    """A compact text: sequences, sizes, times, and what is known of the cameras.
+
+    Args:
+        media: What was loaded.
+        render: Renders the template of a name, as where prompts come from a folder of one's own;
+            by default the package's own ``media.md`` is used.
+    """
+    text = (render or _render)(
+        "media",
         sequences=[_sequence(frames) for frames in media.sequences],
         notes=media.notes[:_NOTES],
         further_notes=max(0, len(media.notes) - _NOTES),
     )
     return text.strip() + "\n"
+
+
+def _render(name: str, **values: Any) -> str:
+    return _template().render(**values)
 
 
 @lru_cache(maxsize=1)

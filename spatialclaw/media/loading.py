@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,11 +55,16 @@ class Media:
     _further_bytes: int = field(default=0, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
-    def describe(self) -> str:
-        """What the model is told about the frames: sizes, times, what is known of the cameras."""
+    def describe(self, render: Callable[..., str] | None = None) -> str:
+        """What the model is told about the frames: sizes, times, what is known of the cameras.
+
+        Args:
+            render: Renders a template by name, ``render("media", **values)``; the package's own
+                when None.
+        """
         from spatialclaw.media.describe import describe
 
-        return describe(self)
+        return describe(self, render)
 
     def decode(
         self,

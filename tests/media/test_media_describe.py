@@ -48,3 +48,12 @@ def test_long_sequences_are_cut(tmp_path):
     assert "... (22 more)" in text
     assert "and other sizes" in text
     assert len(text) < 700
+
+
+def test_template_of_ones_own(tmp_path):
+    media = load(save(tmp_path / "a.png", picture()), workdir=tmp_path / "run")
+
+    def render(name, **values):
+        return f"{name}: {values['sequences'][0]['count']}"
+
+    assert media.describe(render) == "media: 1\n"

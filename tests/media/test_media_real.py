@@ -166,7 +166,7 @@ def test_description_is_compact_and_true(tmp_path, shared_data):
     media = load([shared_data / name for name in names], workdir=tmp_path / "run")
     text = media.describe()
     assert len(text) < 3500
-    assert '`videos[0]`: 20 frames of rgbd "redkitchen", 640x480 pixels' in text
+    assert '`videos[0]` (also `frames`): 20 frames of rgbd "redkitchen", 640x480 pixels' in text
     assert "fx 585.0" in text
     assert "Video: 200 frames in 6.63 s, 30 per second" in text
     assert str(shared_data) not in text
