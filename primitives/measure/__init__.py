@@ -14,10 +14,9 @@ from spatialclaw.primitives.measure.others import (
     count,
     path_length,
     room_size,
-    speed,
-    speed_px,
 )
 from spatialclaw.primitives.measure.sizes import box, height, length, size, volume, width
+from spatialclaw.primitives.measure.speeds import speed, speed_px
 
 __all__ = [
     "Comparison",

@@ -1,20 +1,19 @@
-"""Areas, angles, speeds and counts."""
+"""Areas, angles, ways and counts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.primitives.context import frame_of
-from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
+from spatialclaw.primitives.errors import NothingFound, PrimitiveError
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.camera import (
     camera_path,
     depth_of,
-    to_world,
 )
 from spatialclaw.primitives.geometry.hulls import polygon_area
 from spatialclaw.primitives.geometry.masks import mask_points
@@ -23,9 +22,9 @@ from spatialclaw.primitives.geometry.planes import Plane, fit_plane
 from spatialclaw.primitives.geometry.points import Points
 from spatialclaw.primitives.measure.measurement import Measurement
 from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
-from spatialclaw.primitives.results import Mask, Masks, Track, Tracks
+from spatialclaw.primitives.results import Mask, Masks, Tracks
 
-__all__ = ["angle", "area", "count", "path_length", "room_size", "speed", "speed_px"]
+__all__ = ["angle", "area", "count", "path_length", "room_size"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -218,134 +217,6 @@ def path_length(path: Any, *, scale_free: bool = False) -> Measurement:
     return Measurement(
         float(steps.sum()), unit, sigma, (line,), f"path by {way.method or 'points'}"
     )
-
-
-def speed(
-    track: Any,
-    times: npt.ArrayLike | None = None,
-    *,
-    frames: Any = None,
-    kind: Literal["mean", "net", "max"] = "mean",
-    scale_free: bool = False,
-) -> Measurement:
-    """Speed of something that moves, m/s.
-
-    Args:
-        track: A `Track` (boxes; its places come from depth and, with a moving camera, poses), or
-            (N, 3) `Points`, one for each time.
-        times: (N,) seconds; None: those of the track.
-        frames: The frames of a track; None: those of this run.
-        kind: "mean": along the path; "net": straight from first to last; "max": fastest half
-            second.
-        scale_free: Answer in "unit/s" when the scale is not known.
-
-    Raises:
-        Unavailable: No times, or no depth to place the boxes.
-        ScaleUnknown: The scale is not known and `scale_free` is False.
-
-    Example:
-        ``measure.speed(track(frames, "person")[0]).to("km/h")``
-    """
-    if isinstance(track, Track):
-        path, when = _places(track, frames)
-    else:
-        path, when = track, np.asarray([] if times is None else times, dtype=np.float64)
-    if times is not None:
-        when = np.asarray(times, dtype=np.float64)
-    if not isinstance(path, Points) or path.ndim != 2 or path.shape[1] != 3:
-        raise ValueError("speed takes a Track or (N, 3) Points with times")
-    unit = length_unit(path.metric, scale_free, "speed", path.method)
-    value, sigma, how = _rate(path.plain, when, kind, sigma_of(path))
-    line = f"{describe(track)}: {len(path)} places in {when[-1] - when[0]:.2f} s, {how}"
-    return Measurement(
-        value, f"{unit}/s", sigma, (line,), f"{kind} speed by {path.method or 'points'}"
-    )
-
-
-def speed_px(track: Track, *, kind: Literal["mean", "net", "max"] = "mean") -> Measurement:
-    """Speed of a track in the picture, px/s; the camera's own motion is not taken off.
-
-    Args:
-        track: A `Track` with times.
-        kind: As for `speed`.
-    """
-    value, sigma, how = _rate(track.centers, track.times, kind, 1.0)
-    line = f"{describe(track)}: {len(track)} boxes, {how}"
-    return Measurement(value, "px/s", sigma, (line,), f"{kind} speed in the picture")
-
-
-def _places(track: Track, frames: Any) -> tuple[Points, Floats]:
-    """Where the middle of each box is, in the world when poses are known."""
-    rows, sigmas, when, refs, metric, method = [], [], [], set(), True, ""
-    for position, seconds, bounds in zip(track.frames, track.times, track.boxes, strict=True):
-        where = frames[int(position)] if frames is not None else frame_of(None, int(position))
-        try:
-            place = position_of(np.asarray(bounds), frame=where)
-        except NothingFound:
-            continue
-        place = to_world(place, where) if where.pose is not None else place
-        rows.append(place.plain)
-        sigmas.append(np.nan if place.sigma is None else float(place.sigma))
-        when.append(float(seconds))
-        refs.add(place.ref)
-        metric, method = metric and place.metric, place.method
-    if len(rows) < 2:
-        raise Unavailable(
-            "fewer than two boxes of the track have depth", hint="measure.speed_px(track)"
-        )
-    # Without poses each place is in its own camera: a camera that stands still is assumed.
-    ref = refs.pop() if len(refs) == 1 else f"camera {int(track.frames[0])}"
-    path = Points(np.array(rows), ref, metric=metric, sigma=np.array(sigmas))
-    path.method = method
-    return path, np.array(when)
-
-
-def _rate(
-    path: Floats, when: Floats, kind: str, sigma: float | None
-) -> tuple[float, float | None, str]:
-    if len(when) != len(path) or len(path) < 2:
-        raise Unavailable(
-            f"{len(path)} places and {len(when)} times give no speed", hint="the argument times="
-        )
-    if not np.isfinite(when).all() or when[-1] <= when[0]:
-        raise Unavailable("the times are not known or do not rise", hint="the argument times=")
-    span = float(when[-1] - when[0])
-    centered = when - when.mean()
-    slope = centered @ (path - path.mean(axis=0)) / float(centered @ centered)
-    fit = path.mean(axis=0) + centered[:, None] * slope
-    residual = float(np.sqrt(np.mean(np.sum((path - fit) ** 2, axis=1))))
-    travel = float(np.linalg.norm(slope)) * span
-    scatter = max(residual, sigma or 0.0)
-    spread = scatter / np.sqrt(float(centered @ centered)) if len(path) > 2 else None
-    if spread is None and sigma is not None:
-        spread = float(np.sqrt(2) * sigma / span)
-    if kind == "net" or (kind == "mean" and residual < 0.05 * travel):
-        return float(np.linalg.norm(slope)), spread, "straight, by a line fitted to all"
-    smooth = _smoothed(path, when)
-    steps = np.linalg.norm(np.diff(smooth, axis=0), axis=1)
-    if kind == "mean":
-        return float(steps.sum() / span), spread, "along the smoothed path"
-    if kind != "max":
-        raise ValueError(f"kind {kind!r}; use mean, net or max")
-    gone = np.r_[0.0, np.cumsum(steps)]
-    rates = []
-    for i in range(len(when)):
-        j = int(np.searchsorted(when, when[i] + min(0.5, span)))
-        if j < len(when) and when[j] > when[i]:
-            rates.append((gone[j] - gone[i]) / (when[j] - when[i]))
-    return float(max(rates, default=gone[-1] / span)), spread, "fastest half second"
-
-
-def _smoothed(path: Floats, when: Floats) -> Floats:
-    """Each place from a line fitted to its neighbours in time."""
-    half = max(1, min(4, len(path) // 6))
-    smooth = np.empty_like(path)
-    for i in range(len(path)):
-        near = slice(max(0, i - half), i + half + 1)
-        t = when[near] - when[i]
-        design = np.stack([np.ones_like(t), t], axis=1)
-        smooth[i] = np.linalg.lstsq(design, path[near], rcond=None)[0][0]
-    return smooth
 
 
 def count(things: Any, *, label: str | None = None) -> Measurement:
