@@ -323,7 +323,7 @@ class Frames(Sequence[Frame]):
             "end": end,
             "max_size": max_size,
         }
-        given = {name: value for name, value in wanted.items() if value is not None}
+        given: dict[str, Any] = {n: value for n, value in wanted.items() if value is not None}
         reply, fds = runtime.client().call_with_files("media.decode", video=sequence, **given)
         return runtime.frames_of_host(reply["manifest"], fds[0])[0]
 

@@ -319,7 +319,7 @@ class Kernel:
             )
         if tree is not None and live is not None and self._before in tree.snapshots:
             if not dead:
-                await tree.kill(live)
+                await tree.kill(live, wait=False)
             if await self._wake(self._before):
                 return f"{why}; state unchanged since cell {count}"
         cells, self.cells = self.cells, []
@@ -445,7 +445,7 @@ class Kernel:
             cells = list(self._histories[name])
             tree, live = self._there()
             if self._own(name) in tree.snapshots:
-                await tree.kill(live)
+                await tree.kill(live, wait=False)
                 if await self._wake(self._own(name)):
                     self.cells = cells
                     if self.options.transactional:

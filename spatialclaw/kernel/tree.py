@@ -174,7 +174,7 @@ class Tree:
         # a cell that awaits sits in the event loop, which the signal alone does not wake
         live.channel.send("spatialclaw_request", {"op": "ping"})
 
-    async def kill(self, live: Live, *, seconds: float = 2.0) -> bool:
+    async def kill(self, live: Live, *, seconds: float = 2.0, wait: bool = True) -> bool:
         """Kills the kernel and what it started, not its sleeping copies.
 
         Returns:
@@ -182,7 +182,8 @@ class Tree:
         """
         with contextlib.suppress(ConnectionError, TimeoutError):
             await self.life.order("kill", gen=live.gen, seconds=seconds)
-            await asyncio.wait({live.exited}, timeout=seconds)
+            if wait:
+                await asyncio.wait({live.exited}, timeout=seconds)
         return live.exited.done()
 
     async def raw_output(self) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
@@ -244,7 +245,7 @@ class Tree:
         ready, exited = self.life.ready(gen), self.life.exited(gen)
         channel: Channel | None = None
         try:
-            answer = await self.life.order("wake", name=name, gen=gen, connection=info, keep=True)
+            answer = await self.life.order("wake", name=name, gen=gen, connection=info)
             if not answer.get("ok"):
                 return None
             both: set[asyncio.Future[Any]] = {ready, exited}

@@ -33,14 +33,14 @@ def tree_of(pid: int) -> list[psutil.Process]:
     return psutil.Process(pid).children(recursive=True)
 
 
-@pytest.mark.parametrize("confine", ["strict", "process", "off"])
+SLEEPS = "import time; time.sleep(600)"
+SPINS = "import signal\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\nwhile True: pass"
+
+
 @pytest.mark.parametrize(
-    "cell",
-    [
-        "import time; time.sleep(600)",
-        "import signal\nfor s in (1, 2, 15): signal.signal(s, signal.SIG_IGN)\nwhile True: pass",
-    ],
-    ids=["sleeps", "spins"],
+    ("confine", "cell"),
+    [("strict", SLEEPS), ("process", SPINS), ("off", SPINS)],
+    ids=["strict", "process", "off"],
 )
 def test_after_kill_9_of_the_host(confine: str, cell: str, tmp_path: Path) -> None:
     script = tmp_path / "host.py"

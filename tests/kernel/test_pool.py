@@ -61,14 +61,16 @@ async def test_a_closed_pool_leaves_nothing() -> None:
     me = psutil.Process()
     async with KernelPool(size=1) as pool:
         await pool.filled()
-    before = {p.pid for p in me.children(recursive=True)}
+    before = len(me.children(recursive=True))
     async with KernelPool(size=3, starts=2) as pool:
         await asyncio.sleep(0.05)  # closed while they start
-    assert {p.pid for p in me.children(recursive=True)} == before
+    await asyncio.sleep(0.2)
+    assert len(me.children(recursive=True)) <= before
 
 
 @pytest.mark.slow
-async def test_sixty_four_kernels_five_times() -> None:
+async def test_sixty_four_kernels_five_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("spatialclaw.kernel.folders.PREFIX", "sc-test64-")
     me = psutil.Process()
     slots = asyncio.Semaphore(8)
 
@@ -80,7 +82,6 @@ async def test_sixty_four_kernels_five_times() -> None:
     await first.aclose()
     descriptors = me.num_fds()
     children = len(me.children(recursive=True))
-    scratch = set(os.listdir("/dev/shm"))
     for _ in range(5):
         kernels = await asyncio.gather(*(start() for _ in range(64)))
         results = await asyncio.gather(*(k.execute("x = 6 * 7; x") for k in kernels))
@@ -88,4 +89,4 @@ async def test_sixty_four_kernels_five_times() -> None:
         await asyncio.gather(*(k.aclose() for k in kernels))
     assert me.num_fds() <= descriptors + 2
     assert len(me.children(recursive=True)) <= children
-    assert set(os.listdir("/dev/shm")) <= scratch
+    assert not [name for name in os.listdir("/dev/shm") if name.startswith("sc-test64-")]

@@ -209,6 +209,8 @@ class _Guard:
                 return
             if pid == 0:
                 return
+            for gen in [live.gen for live in self.live.values() if not live.pid]:
+                self.from_kernel(gen)  # it may have said who it is
             for live in list(self.live.values()):
                 if live.pid == pid:
                     self.kernel_ended(live, os.waitstatus_to_exitcode(status))
@@ -277,6 +279,10 @@ class _Guard:
 
     def kill(self, live: _Live) -> None:
         others = [s.pid for s in self.sleepers.values()]
+        if not live.pid:
+            self.mute(live)
+            del self.live[live.gen]
+            return
         others += [other.pid for other in self.live.values() if other.gen != live.gen]
         below = descendants(live.pid, spare=others)
         for pid in (live.pid, *below):
@@ -296,8 +302,13 @@ class _Guard:
                 return
             if message is None:
                 self.mute(live)
+                if not live.pid:  # it never woke up
+                    del self.live[gen]
+                    self.tell(e="exit", gen=gen, code=-signal.SIGKILL, out={}, err={})
                 return
-            if message.get("say") == "ready":
+            if message.get("say") == "awake":
+                live.pid = int(message["pid"])
+            elif message.get("say") == "ready":
                 self.tell(e="ready", gen=gen)
             elif message.get("say") == "snapshot" and fds:
                 self.adopt(str(message["name"]), socket.socket(fileno=fds[0]))
@@ -351,7 +362,6 @@ class _Guard:
         if sleeper is None or sleeper.pid <= 0:
             return False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pid = sleeper.pid
         try:
             transmit(sleeper.channel, message, [theirs.fileno()])
         except OSError:
@@ -359,12 +369,7 @@ class _Guard:
             return False
         finally:
             theirs.close()
-        self._add_live(message["gen"], pid, ours)
-        if message.get("keep", True):
-            sleeper.pid = -1  # its copy takes over and says who it is
-        else:
-            sleeper.pid = 0
-            self.forget(sleeper, tell=False)
+        self._add_live(message["gen"], 0, ours)  # it says its number when it is awake
         return True
 
     def forget(self, sleeper: _Sleeper, *, tell: bool = True) -> None:

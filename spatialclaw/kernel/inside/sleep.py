@@ -2,9 +2,8 @@
 
 The fork happens in the main thread while no event loop runs and no cell is executing. The copy
 keeps the Python objects and nothing else: descriptors of the old sockets and pipes are closed and
-never used, threads do not exist in it. When it is woken it first forks another copy, which sleeps
-on in its place, and then becomes the kernel: the caller builds new sockets around the old
-namespace.
+never used, threads do not exist in it. When it is woken it forks again: it sleeps on itself, and
+the new process becomes the kernel, which builds new sockets around the old namespace.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import signal
 import socket
 import stat
 import threading
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,9 @@ from spatialclaw.kernel.inside.guard import Tie, receive, transmit
 from spatialclaw.kernel.inside.tree import fork_detached
 
 __all__ = ["Refused", "Woken", "snapshot"]
+
+_copies: list[int] = []
+"""Sleeping copies that are children of this process."""
 
 OWN_THREADS = frozenset({"MainThread", "IOPub", "Control", "Heartbeat", "Shell channel"})
 
@@ -67,13 +70,15 @@ def snapshot(name: str, tie: Tie | None) -> Woken | None:
     if threads:
         raise Refused(f"a cell left threads running ({', '.join(threads[:3])})")
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    _reap()
     try:
-        kernel = fork_detached()
+        child = _fork()
     except OSError as error:
         ours.close()
         theirs.close()
         raise Refused(f"no process for it: {error.strerror}") from None
-    if kernel:
+    if child:
+        _copies.append(child)
         ours.close()
         transmit(tie.channel, {"say": "snapshot", "name": name}, [theirs.fileno()])
         theirs.close()
@@ -83,20 +88,45 @@ def snapshot(name: str, tie: Tie | None) -> Woken | None:
     return _sleep(ours)
 
 
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # "multi-threaded, fork() may lead to deadlocks": the copy touches none of those threads
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _reap() -> None:
+    """Collects copies that were dropped, so that they do not stay as zombies of the kernel."""
+    for pid in list(_copies):
+        try:
+            gone, _status = os.waitpid(pid, os.WNOHANG)
+        except ChildProcessError:
+            gone = pid
+        if gone:
+            _copies.remove(pid)
+
+
 def _sleep(channel: socket.socket) -> Woken:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    transmit(channel, {"pid": os.getpid()})
     while True:
-        transmit(channel, {"pid": os.getpid()})
         order, fds = receive(channel)
         if order is None:
             os._exit(0)  # dropped, or the guard is gone
-        if order.get("keep", True) and not fork_detached():
+        try:
+            woken = not fork_detached()
+        except OSError:
+            woken = False  # no process to be had: whoever gave the order sees the tie close
+        if not woken:
             for fd in fds:
                 os.close(fd)
-            os.setpgid(0, 0)
             continue
         channel.close()
-        return Woken(Tie(socket.socket(fileno=fds[0]), int(order["gen"])), order["connection"])
+        os.setpgid(0, 0)
+        _copies.clear()
+        tie = Tie(socket.socket(fileno=fds[0]), int(order["gen"]))
+        tie.say(say="awake", pid=os.getpid())
+        return Woken(tie, order["connection"])
 
 
 def _close_all_but(keep: int) -> None:
