@@ -53,6 +53,8 @@ class Budget:
     clock: Callable[[], float] = time.monotonic
     steps: int = 0
     usage: Usage = field(default_factory=Usage)
+    last_tokens: int = 0
+    last_cost: float = 0.0
     started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -73,17 +75,28 @@ class Budget:
         """Input and output tokens so far."""
         return self.usage.input_tokens + self.usage.output_tokens
 
+    def spend(self, usage: Usage) -> None:
+        """Adds what one model call took."""
+        self.usage.add(usage)
+        self.last_tokens = usage.input_tokens + usage.output_tokens
+        self.last_cost = usage.cost_usd or 0.0
+
     def exhausted(self) -> tuple[BudgetKind, float, float] | None:
-        """The first budget that is used up as (kind, used, cap), or None."""
+        """The first budget that is used up as (kind, used, cap), or None.
+
+        Tokens and money count as used up when a further step and the last reply, each as large as
+        the last call, would go beyond the cap: so the cap holds and there is still an answer.
+        """
         limits = self.limits
-        used: list[tuple[BudgetKind, float, float | None]] = [
-            ("steps", self.steps, limits.max_steps),
-            ("seconds", self.seconds, limits.max_seconds),
-            ("tokens", self.tokens, limits.max_tokens),
-            ("cost", self.usage.cost_usd or 0.0, limits.max_cost),
+        cost = self.usage.cost_usd or 0.0
+        used: list[tuple[BudgetKind, float, float, float | None]] = [
+            ("steps", self.steps, 0, limits.max_steps),
+            ("seconds", self.seconds, 0, limits.max_seconds),
+            ("tokens", self.tokens, 2 * self.last_tokens, limits.max_tokens),
+            ("cost", cost, 2 * self.last_cost, limits.max_cost),
         ]
-        for kind, value, cap in used:
-            if cap is not None and value >= cap:
+        for kind, value, ahead, cap in used:
+            if cap is not None and value + ahead >= cap:
                 return kind, value, cap
         return None
 

@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from spatialclaw.agent.api_text import api_text, results_text
+from spatialclaw.agent.metering import PICTURE_TOKENS, projected_tokens
 from spatialclaw.agent.observation import clip
 from spatialclaw.agent.parser import CUT_MARK
 from spatialclaw.agent.prompts import Prompts, estimate_tokens
@@ -24,7 +25,6 @@ from spatialclaw.kernel.results import Shown
 
 __all__ = ["ContextBudget", "Conversation", "ModelPolicy", "system_prompt"]
 
-PICTURE_TOKENS = 800
 # Characters of reply and observation of a condensed step, by its level.
 _LIMITS = {1: (480, 420), 2: (200, 160)}
 # Condensed steps at level 1; older ones are at level 2.
@@ -164,11 +164,7 @@ class Conversation:
 
     def tokens(self) -> int:
         """Estimate of what is sent next."""
-        return sum(
-            PICTURE_TOKENS if isinstance(part, Shown) else estimate_tokens(part)
-            for message in self.messages()
-            for part in message.parts
-        )
+        return projected_tokens(self.messages())
 
 
 class ModelPolicy:

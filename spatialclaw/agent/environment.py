@@ -86,6 +86,7 @@ class Environment:
         self._failed: dict[tuple[str, str], int] = {}
         self._judge: Judge | None = None
         self._returned: CheckedAnswer | None = None
+        self._ended_by = ""
         self._inputs: list[Shown] = []
         self._cleanup: Callable[[], Awaitable[None]] | None = None
         self._thread: LoopThread | None = None
@@ -126,7 +127,7 @@ class Environment:
         self.interface = interface or getattr(self._settings, "interface", None) or "code"
         self.record = recorder if recorder is not None else NoRecord()
         self.budget = Budget(limits_of(self.interface, limits or Limits()))
-        self.answer, self._returned = None, None
+        self.answer, self._returned, self._ended_by = None, None, ""
         self.format_errors = self._errors_in_a_row = 0
         self._failed = {}
         self.media, self._kernel = media, kernel
@@ -168,6 +169,10 @@ class Environment:
     async def aexpire(self, reason: str) -> Observation:
         """Ends the episode without a further reply, with the best that is known."""
         return self._give_best(reason)
+
+    def ask_for_answer(self, reason: str) -> Observation:
+        """Asks for the best answer now: the policy cannot pay for a further step."""
+        return self._ask_for_answer("", reason=reason)
 
     async def agive_up(self, reason: str) -> Observation:
         """Ends the episode without an answer, because the policy says it has none."""
@@ -331,10 +336,11 @@ class Environment:
         self, before: str, cell: CellResult | None = None, *, reason: str | None = None
     ) -> Observation:
         self._phase = "answer_now"
+        self._ended_by = reason or self.budget.describe_end()
         text = self.prompts.render(
             "answer_now",
             observation=before,
-            reason=reason or self.budget.describe_end(),
+            reason=self._ended_by,
             form=self._judging().form,
         )
         images = list(cell.images) if cell else []
@@ -361,10 +367,10 @@ class Environment:
                 checked = replace(checked, problems=[])
                 if direct:
                     return self._finish(checked, "submitted")
-                return self._finish(checked, "best_guess", why=self.budget.describe_end())
+                return self._finish(checked, "best_guess", why=self._ended_by)
         if direct and self.format_errors < self.budget.limits.format_errors:
             return self._no_answer()
-        return self._give_best(self.budget.describe_end())
+        return self._give_best(self._ended_by or self.budget.describe_end())
 
     def _no_answer(self) -> Observation:
         """The direct interface again: the reply had no line with an answer of the right form."""

@@ -72,7 +72,9 @@ async def _advance(
     except TimeoutError:
         return await environment.aexpire(f"the reply took longer than the {allowed:.0f} s left")
     except BudgetExceeded as spent:
-        return await environment.aexpire(str(spent))
+        if observation.kind == "answer_now":
+            return await environment.aexpire(str(spent))
+        return environment.ask_for_answer(str(spent))
     return await environment.astep(reply)
 
 

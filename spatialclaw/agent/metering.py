@@ -6,16 +6,29 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from spatialclaw.agent.budget import Budget
+from spatialclaw.agent.budget import Budget, BudgetKind
+from spatialclaw.agent.prompts import estimate_tokens
 from spatialclaw.agent.record import Record, picture_records
 from spatialclaw.backends.base import ChatClient, ChatReply, Message, Purpose
 from spatialclaw.errors import BudgetExceeded, SpatialclawError
 from spatialclaw.kernel.results import Shown
 
-__all__ = ["MeteredChat"]
+__all__ = ["PICTURE_TOKENS", "MeteredChat", "projected_tokens"]
 
 # These may be asked after the budget ended: they end the run.
 _LAST_WORDS = frozenset({"answer_now"})
+
+
+PICTURE_TOKENS = 800
+
+
+def projected_tokens(messages: list[Message]) -> int:
+    """What a request will take, estimated before it is sent."""
+    return sum(
+        PICTURE_TOKENS if isinstance(part, Shown) else estimate_tokens(part)
+        for message in messages
+        for part in message.parts
+    )
 
 
 class MeteredChat:
@@ -77,8 +90,8 @@ class MeteredChat:
             BudgetExceeded: Tokens or money are used up.
             BackendError: As the client behind.
         """
-        spent = self._budget.exhausted()
-        if spent and spent[0] in ("tokens", "cost") and purpose not in _LAST_WORDS:
+        spent = self._over(messages)
+        if spent and purpose not in _LAST_WORDS:
             raise BudgetExceeded(*spent)
         self._number += 1
         number = self._number
@@ -103,7 +116,7 @@ class MeteredChat:
                 seconds=round(time.monotonic() - started, 4),
             )
             raise
-        self._budget.usage.add(reply.usage)
+        self._budget.spend(reply.usage)
         self._record.event(
             "reply",
             request=number,
@@ -123,6 +136,17 @@ class MeteredChat:
     async def aclose(self) -> None:
         """Nothing: the client behind belongs to all runs."""
 
+    def _over(self, messages: list[Message]) -> tuple[BudgetKind, float, float] | None:
+        """The cap that this request would break, if one."""
+        limits, usage = self._budget.limits, self._budget.usage
+        tokens = self._budget.tokens
+        cap = limits.max_tokens
+        if cap is not None and tokens + projected_tokens(messages) > cap:
+            return "tokens", tokens, cap
+        if limits.max_cost is not None and (usage.cost_usd or 0.0) >= limits.max_cost:
+            return "cost", usage.cost_usd or 0.0, limits.max_cost
+        return None
+
     def _write_request(self, number: int, messages: list[Message], purpose: Purpose) -> None:
         thread = "main" if purpose in ("plan", "act", "answer_now", "route") else f"{number}"
         before = self._sent.get(thread, [])
@@ -141,6 +165,7 @@ class MeteredChat:
             **{"from": same},
             messages=[self._message(message) for message in messages[same:]],
             images=sum(isinstance(p, Shown) for message in messages for p in message.parts),
+            projected_tokens=projected_tokens(messages),
         )
 
     def _message(self, message: Message) -> dict[str, Any]:

@@ -115,11 +115,13 @@ class Lesson:
         what: One line for the record.
         retry: Whether the same request, sent as the record now says, is worth a try.
         prompt_tokens: Tokens of the refused request, when the text says.
+        shorter_reply: Whether to ask for half as long a reply.
     """
 
     what: str
     retry: bool = True
     prompt_tokens: int | None = None
+    shorter_reply: bool = False
 
 
 _OPTIONAL = ("temperature", "seed", "top_p", "stop", "stream_options", "logprobs")
@@ -252,11 +254,19 @@ def _context(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -
         caps.context = min(numbers)
     if caps.context is None:
         return Lesson("the request is longer than the context", retry=False)
-    prompt = re.search(r"(\d[\d,]{2,})\s*(?:tokens?)?\s*(?:in|from) (?:the |your )?(?:messages|input|"
-                       r"prompt)|(?:prompt|input)\D{0,40}?(\d[\d,]{2,}) (?:input )?tokens", text)  # fmt: skip
-    tokens = int((prompt.group(1) or prompt.group(2)).replace(",", "")) if prompt else None
-    fits = tokens is not None and tokens + 512 <= caps.context
-    return Lesson(f"the context has {caps.context} tokens", retry=fits, prompt_tokens=tokens)
+    prompt = re.search(
+        r"(\d[\d,]{2,})\s*(?:tokens?)?\s*(?:in|from) (?:the |your )?(?:messages|input|prompt)"
+        r"|(\d[\d,]{2,})\s*(?:input|prompt) tokens"
+        r"|(?:prompt|input)\D{0,40}?(\d[\d,]{2,}) tokens",
+        text,
+    )
+    found = next((group for group in prompt.groups() if group), None) if prompt else None
+    tokens = int(found.replace(",", "")) if found else None
+    what = f"the context has {caps.context} tokens"
+    if tokens is None:
+        # It does not say how long the request was: try with room for a shorter reply.
+        return Lesson(what, retry=int(sent.get("max_tokens") or 0) > 1024, shorter_reply=True)
+    return Lesson(what, retry=tokens + 512 <= caps.context, prompt_tokens=tokens)
 
 
 def _parameters(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> Lesson | None:

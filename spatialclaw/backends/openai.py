@@ -255,6 +255,9 @@ class OpenAIChat:
             problem = BackendReplyError(f"{self.base_url} answered with {wrong}", hint=hint)
             await self._wait(attempt, problem, limit=self.options.max_retries)
             return None
+        self._check_context(attempt.messages, completion.usage)
+        if completion.usage.input_tokens:
+            caps.seen["token_ratio"] = completion.usage.input_tokens / _estimate(attempt.messages)
         if completion.reasoning_field and caps.reasoning != completion.reasoning_field:
             caps.reasoning = completion.reasoning_field
         if completion.finish == "length" and not completion.text.strip() and not attempt.raised:
@@ -265,10 +268,26 @@ class OpenAIChat:
             return None
         return completion
 
+    def _check_context(self, messages: list[Message], usage: Usage) -> None:
+        """Refuses to go on with a server that silently reads only a part of the request.
+
+        No tokenizer makes ten characters a token of prompts like ours; a server that counts fewer
+        has cut the request to its context (Ollama does, and keeps the tail).
+        """
+        words = sum(len(p) for m in messages for p in m.parts if isinstance(p, str))
+        if 0 < usage.input_tokens < words / 10:
+            raise ContextTooLong(
+                f"{self.base_url} read only {usage.input_tokens} tokens of about "
+                f"{estimate_tokens('x' * words)}: its context is too short",
+                context=usage.input_tokens,
+                hint="Ollama: set OLLAMA_CONTEXT_LENGTH=32768 (or num_ctx in a Modelfile).",
+            )
+
     def _request(self, attempt: _Attempt, caps: Capabilities) -> dict[str, Any]:
         tokens = min(attempt.max_tokens, int(caps.seen.get("max_reply") or attempt.max_tokens))
         if caps.context is not None:
-            prompt = attempt.prompt_tokens or _estimate(attempt.messages)
+            ratio = float(caps.seen.get("token_ratio", 1.0))
+            prompt = attempt.prompt_tokens or int(_estimate(attempt.messages) * ratio) + 1
             tokens = max(256, min(tokens, caps.context - prompt - 64))
         optional: dict[str, Any] = {
             "temperature": attempt.temperature,
@@ -300,7 +319,11 @@ class OpenAIChat:
         if lesson is not None:
             self.save_capabilities()
             attempt.lessons += 1
-            attempt.prompt_tokens = lesson.prompt_tokens or attempt.prompt_tokens
+            if lesson.prompt_tokens:
+                attempt.prompt_tokens = lesson.prompt_tokens
+                caps.seen["token_ratio"] = lesson.prompt_tokens / _estimate(attempt.messages)
+            if lesson.shorter_reply:
+                attempt.max_tokens = max(512, sent["max_tokens"] // 2)
             if lesson.retry and attempt.lessons <= 8:
                 return
             if caps.vision is False:

@@ -190,10 +190,12 @@ def _usage(usage: Any) -> Usage:
                 return int(value)
         return 0
 
+    # Some gateways leave what the cache held out of the count.
+    uncounted = count("cache_read_input_tokens") + count("cache_creation_input_tokens")
     cost = usage.get("cost", usage.get("total_cost"))
     return Usage(
         requests=1,
-        input_tokens=count("prompt_tokens", "input_tokens"),
+        input_tokens=count("prompt_tokens", "input_tokens") + uncounted,
         output_tokens=count("completion_tokens", "output_tokens"),
         cost_usd=float(cost) if isinstance(cost, int | float) and cost >= 0 else None,
     )
