@@ -89,10 +89,16 @@ class Launched:
             ConfinementError, KernelStartError: It is not.
         """
         loop = asyncio.get_running_loop()
-        try:
-            data = await asyncio.wait_for(loop.sock_recv(self._line.talk, 65536), _START_SECONDS)
-        except (TimeoutError, OSError):
-            data = b""
+        data = b""
+        for _ in range(2):  # closed with our plan unread, the socket says so before its last word
+            try:
+                receiving = loop.sock_recv(self._line.talk, 65536)
+                data = await asyncio.wait_for(receiving, _START_SECONDS)
+                break
+            except ConnectionResetError:
+                continue
+            except (TimeoutError, OSError):
+                break
         self._line.talk.close()
         if not data:
             words = self.last_words().strip().splitlines()
@@ -153,9 +159,10 @@ def _refusal(message: dict[str, Any], level: str) -> SpatialclawError:
         return KernelStartError(f"the kernel's process cannot be started: {text}")
     from spatialclaw.kernel.launch.probing import REMEDIES
 
+    remedy = REMEDIES[layer]
     return ConfinementError(
         f"the confinement {level!r} cannot be had here: {layer}: {text}",
-        hint=f"{REMEDIES[layer]}, or choose a weaker level with --confine process",
+        hint=f"{remedy[:1].upper()}{remedy[1:]}; or choose a weaker level with --confine process",
     )
 
 
