@@ -98,6 +98,10 @@ def tree(pid: int) -> set[int]:
     return found
 
 
+def children(pid: int) -> set[int]:
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def alive(pids: set[int]) -> set[int]:
     living = set()
     for pid in pids:
@@ -218,6 +222,24 @@ async def test_a_dead_template_takes_its_kernels_along_and_is_replaced(scratch: 
         await until(lambda: not alive(pids), 5)
     async with launched(scratch / "b") as process:
         assert process.poll() is None
+
+
+async def test_a_spare_process_serves_one_kernel_and_may_die(scratch: Path) -> None:
+    await warm()
+    async with launched(scratch / "a") as first:
+        template = launch_host.shared().process.pid
+        kernels = {first.pid}
+        await until(lambda: len(children(template) - kernels) == 1)
+        (spare,) = children(template) - kernels
+        async with launched(scratch / "b") as second:
+            assert second.pid == spare
+            kernels.add(spare)
+            await until(lambda: len(children(template) - kernels) == 1)
+            (next_spare,) = children(template) - kernels
+            os.kill(next_spare, signal.SIGKILL)
+            async with launched(scratch / "c") as third:
+                assert third.pid not in {spare, next_spare}
+                assert set(third.layers) - {"cgroups"} == LEVELS["strict"]
 
 
 HOST = """

@@ -56,7 +56,7 @@ def apply(limits: Limits, *, own_namespace: bool) -> None:
     """
     processes = limits.processes
     if processes is not None and not own_namespace:
-        processes += processes_of(os.getuid())
+        processes = processes + processes_of(os.getuid()) if os.getuid() else None
     wanted = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_AS: limits.memory_bytes,
