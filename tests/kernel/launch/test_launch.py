@@ -224,18 +224,25 @@ async def test_a_dead_template_takes_its_kernels_along_and_is_replaced(scratch: 
         assert process.poll() is None
 
 
+async def settled(template: int, kernels: set[int]) -> int:
+    """The spare process, once it is there and no longer being made."""
+    before: set[int] = set()
+    while len(before) != 1 or before != children(template) - kernels:
+        before = children(template) - kernels
+        await asyncio.sleep(0.3)
+    return before.pop()
+
+
 async def test_a_spare_process_serves_one_kernel_and_may_die(scratch: Path) -> None:
     await warm()
     async with launched(scratch / "a") as first:
         template = launch_host.shared().process.pid
         kernels = {first.pid}
-        await until(lambda: len(children(template) - kernels) == 1)
-        (spare,) = children(template) - kernels
+        spare = await settled(template, kernels)
         async with launched(scratch / "b") as second:
             assert second.pid == spare
             kernels.add(spare)
-            await until(lambda: len(children(template) - kernels) == 1)
-            (next_spare,) = children(template) - kernels
+            next_spare = await settled(template, kernels)
             os.kill(next_spare, signal.SIGKILL)
             async with launched(scratch / "c") as third:
                 assert third.pid not in {spare, next_spare}
