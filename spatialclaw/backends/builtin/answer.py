@@ -93,7 +93,11 @@ def _against_limit(finding: Finding, question: Question) -> tuple[bool, float]:
     held = value < amount if less else value > amount
     if finding.unit == "count":
         at = re.match(r"at (?:least|most)|within", said)
-        held = value == amount if re.match(r"exactly|only|just", said) else held or (bool(at) and value == amount)
+        held = (
+            value == amount
+            if re.match(r"exactly|only|just", said)
+            else held or (bool(at) and value == amount)
+        )
         return held, finding.confidence
     sigma = finding.sigma or 0.05 * abs(value) + 1e-6
     return held, min(finding.confidence + 0.1, _normal(abs(value - amount) / sigma), 0.98)

@@ -11,7 +11,7 @@ from spatialclaw.backends.builtin.steps import Seen
 
 __all__ = ["LOOK", "Facts", "read_facts"]
 
-LOOK = '''\
+LOOK = """\
 for f in list(frames)[:6]:
     print(f)
 if len(frames) > 6:
@@ -30,7 +30,7 @@ info = sorted(frames.info)
 metric = all(f.metric for f in frames)
 for name in ("kind", "names", "indices", "times", "sizes", "known", "objects", "info", "metric"):
     print(f"{name} = {globals()[name]!r}")
-show(*(frames if len(frames) < 4 else frames.sample(4)), title="what there is to look at")'''
+show(*(frames if len(frames) < 4 else frames.sample(4)), title="what there is to look at")"""
 
 
 @dataclass(frozen=True)

@@ -164,7 +164,9 @@ class Inquiry:
             if not seen.ok:
                 raise NotGrounded(f"{thing.text!r} in 3-D", [seen.message])
         phrase = " ".join(thing.words) or thing.text
-        code = self.helpers("found") + f"{name} = found({phrase!r}, frames[{frame}])\n" + _report(name)
+        code = (
+            self.helpers("found") + f"{name} = found({phrase!r}, frames[{frame}])\n" + _report(name)
+        )
         seen = yield Cell(f"Look for {phrase!r} in the picture.", code)
         if seen.ok and (seen.number(f"{name}_count") or 0) > 0:
             return Handle(

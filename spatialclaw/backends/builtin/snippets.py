@@ -7,11 +7,7 @@ from collections.abc import Iterable
 __all__ = ["NEEDS", "SNIPPETS", "TAKEN", "with_needs"]
 
 TAKEN = frozenset(
-    "frames videos views question choices show submit locate look detect segment track depth flow "
-    "match markers reconstruct read_text geometry measure draw render np scipy cv2 o3d plt kind "
-    "names indices times sizes known objects info metric evidence named spot found middle near gap "
-    "box_of up_of extents print list dict set len min max sum sorted int float str bool open type "
-    "object range map filter zip any all abs round iter next id input hash dir vars".split()
+    ["frames", "videos", "views", "question", "choices", "show", "submit", "locate", "look", "detect", "segment", "track", "depth", "flow", "match", "markers", "reconstruct", "read_text", "geometry", "measure", "draw", "render", "np", "scipy", "cv2", "o3d", "plt", "kind", "names", "indices", "times", "sizes", "known", "objects", "info", "metric", "evidence", "named", "spot", "found", "middle", "near", "gap", "box_of", "up_of", "extents", "print", "list", "dict", "set", "len", "min", "max", "sum", "sorted", "int", "float", "str", "bool", "open", "type", "object", "range", "map", "filter", "zip", "any", "all", "abs", "round", "iter", "next", "id", "input", "hash", "dir", "vars"]
 )
 
 SNIPPETS: dict[str, str] = {
@@ -166,18 +162,37 @@ def spot(pixel, f):
     point.metric, point.sigma = z_map.metric and point.metric, np.asarray(error)
     return geometry.to_world(point, f) if f.pose is not None else point''',
     "found": '''\
+def one_surface(cloud, boxed):
+    """The points of one thing: the largest group in depth; for a box around it, the nearest good one."""
+    away = np.linalg.norm(cloud.plain, axis=1)
+    order = np.argsort(away)
+    steps = np.diff(away[order])
+    groups = np.split(order, np.flatnonzero(steps > np.maximum(0.25, 0.04 * away[order][1:])) + 1)
+    groups = [g for g in groups if len(g) >= (0.15 if boxed else 0.05) * len(cloud)] or [order]
+    return cloud[groups[0] if boxed else max(groups, key=len)]
+
 def found(what, f):
     """Points of what a segmenter without weights finds in a picture, one cloud an instance."""
     masks = segment(f, what)
     print(masks)
     print(f"method = {masks.method!r}")
-    show(draw.masks(f, masks), title=what)
-    best = max(m.score for m in masks)
-    clouds = []
+    best, clouds, why = max(m.score for m in masks), [], None
+    found.boxes = []
     for mask in masks:
-        if mask.score >= 0.6 * best:
+        if mask.score < 0.6 * best:
+            continue
+        try:
             cloud = geometry.mask_points(mask, frame=f)
-            clouds.append(geometry.to_world(cloud, f) if f.pose is not None else cloud)
+        except Exception as error:
+            print(mask, error)
+            why = error
+            continue
+        cloud = one_surface(cloud, mask.method in ("hog", "haar", "people", "faces"))
+        found.boxes.append((mask.box, float(np.median(cloud.plain[:, 2]))))
+        clouds.append(geometry.to_world(cloud, f) if f.pose is not None else cloud)
+    if not clouds and why is not None:
+        raise why
+    show(draw.masks(f, masks), title=what)
     return clouds''',
     "near": '''\
 def near(a, b):

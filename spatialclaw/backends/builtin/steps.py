@@ -12,7 +12,9 @@ from spatialclaw.kernel.results import CellResult
 
 __all__ = ["Cell", "Finding", "FindingKind", "Investigation", "NotGrounded", "Seen", "read_values"]
 
-FindingKind = Literal["number", "word", "item", "order", "yes_no", "text", "point", "box", "numbers"]
+FindingKind = Literal[
+    "number", "word", "item", "order", "yes_no", "text", "point", "box", "numbers"
+]
 
 _VALUE = re.compile(r"^([A-Za-z_]\w*) = (.+)$", re.MULTILINE)
 

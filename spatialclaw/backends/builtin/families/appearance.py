@@ -74,7 +74,10 @@ def investigate(inquiry: Inquiry) -> Investigation:
     question = inquiry.question
     things = [thing for thing in question.things if thing.kind == "object"]
     if not things and question.choices:
-        things = [Thing(t.lower(), t.lower().split()[-1], tuple(t.lower().split())) for t in question.choices.values()]
+        things = [
+            Thing(t.lower(), t.lower().split()[-1], tuple(t.lower().split()))
+            for t in question.choices.values()
+        ]
     if not things:
         raise NotGrounded("the things that appear")
     ids = [inquiry.ids_of(thing) for thing in things]
@@ -116,8 +119,16 @@ def investigate(inquiry: Inquiry) -> Investigation:
     ranked = sorted(known, key=lambda i: first[i])
     if question.ask == "first":
         late = str(question.extra.get("quantity", "first")).startswith(("last", "late"))
-        return Finding("item", ranked[-1] if late else ranked[0], confidence=sure, evidence=evidence, names=names)
+        return Finding(
+            "item",
+            ranked[-1] if late else ranked[0],
+            confidence=sure,
+            evidence=evidence,
+            names=names,
+        )
     if missing:
         raise NotGrounded(", ".join(missing), ["never seen"])
     ties = len(set(first)) < len(first)
-    return Finding("order", ranked, confidence=sure * (0.6 if ties else 1.0), evidence=evidence, names=names)
+    return Finding(
+        "order", ranked, confidence=sure * (0.6 if ties else 1.0), evidence=evidence, names=names
+    )

@@ -8,7 +8,22 @@ from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, Not
 
 __all__ = ["investigate"]
 
-_ROOMS = ("room", "floor", "kitchen", "bedroom", "bathroom", "office", "apartment", "flat", "hall", "studio", "basement", "space", "scene", "house")
+_ROOMS = (
+    "room",
+    "floor",
+    "kitchen",
+    "bedroom",
+    "bathroom",
+    "office",
+    "apartment",
+    "flat",
+    "hall",
+    "studio",
+    "basement",
+    "space",
+    "scene",
+    "house",
+)
 
 HULL = """\
 clouds = []
@@ -28,7 +43,11 @@ def investigate(inquiry: Inquiry) -> Investigation:
     """The area of the room or of a thing."""
     things = [thing for thing in inquiry.question.things if thing.kind not in ("camera",)]
     thing = things[0] if things else None
-    if thing is None or thing.kind in ("floor", "picture") or any(word in thing.text for word in _ROOMS):
+    if (
+        thing is None
+        or thing.kind in ("floor", "picture")
+        or any(word in thing.text for word in _ROOMS)
+    ):
         return (yield from _room(inquiry))
     (handle,) = yield from inquiry.find([thing])
     code = inquiry.helpers("middle") + (
@@ -63,4 +82,6 @@ def _room(inquiry: Inquiry) -> Investigation:
         value = outline
     assert value is not None
     agree = outline is not None and abs(outline - value) < 0.15 * value
-    return Finding("number", value, "m^2", sigma or 0.08 * value, 0.85 if agree else 0.6, tuple(evidence))
+    return Finding(
+        "number", value, "m^2", sigma or 0.08 * value, 0.85 if agree else 0.6, tuple(evidence)
+    )

@@ -51,11 +51,15 @@ def markers(inquiry: Inquiry) -> Investigation:
     text = str(question.extra.get("normal", question.text)).lower()
     kind = "apriltag" if re.search(r"april", text) else "aruco" if "aruco" in text else "auto"
     frame = inquiry.frame_for()
-    over = f"[frames[{frame}]]" if question.views or inquiry.facts.count == 1 else "frames.sample(12)"
+    over = (
+        f"[frames[{frame}]]" if question.views or inquiry.facts.count == 1 else "frames.sample(12)"
+    )
     seen = yield Cell("Detect the markers.", FIND.format(frame=frame, kind=kind, frames=over))
     if not seen.ok and seen.error == "NothingFound" and kind != "auto":
         kind = "auto"
-        seen = yield Cell("None of that sort; any sort.", FIND.format(frame=frame, kind=kind, frames=over))
+        seen = yield Cell(
+            "None of that sort; any sort.", FIND.format(frame=frame, kind=kind, frames=over)
+        )
     if not seen.ok and seen.error == "NothingFound":
         if question.ask == "present" or question.ask == "has_id":
             return Finding("yes_no", False, confidence=0.6, evidence=("no marker is found",))
@@ -114,9 +118,14 @@ def _marker_finding(
             "distance": [-s for s in sizes],
         }.get(str(quantity), sizes)  # fmt: skip
         pick = (max if end == "max" else min)(keep, key=lambda i: scores[i])
-        return Finding("text", str(ids[pick]), confidence=sure, evidence=(*evidence, f"{quantity}: {scores}"))
+        return Finding(
+            "text", str(ids[pick]), confidence=sure, evidence=(*evidence, f"{quantity}: {scores}")
+        )
     unique = sorted(set(found))
-    if len(unique) == 1 and re.search(r"\b(?:what|which) (?:is )?(?:the )?(?:\w+ )?(?:id|number)\b(?!s)", str(question.extra.get("normal", ""))):
+    if len(unique) == 1 and re.search(
+        r"\b(?:what|which) (?:is )?(?:the )?(?:\w+ )?(?:id|number)\b(?!s)",
+        str(question.extra.get("normal", "")),
+    ):
         return Finding("number", unique[0], None, 0.1, sure, evidence)
     return Finding("numbers", unique, confidence=sure, evidence=evidence)
 

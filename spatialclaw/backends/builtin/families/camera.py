@@ -86,7 +86,9 @@ def option_words(inquiry: Inquiry, offered: list[str]) -> list[str]:
     if choices:
         words = []
         for text in choices.values():
-            said = directions_in(text.lower().replace("counter-clockwise", "").replace("clockwise", ""))
+            said = directions_in(
+                text.lower().replace("counter-clockwise", "").replace("clockwise", "")
+            )
             said = said or directions_in(text)
             if said:
                 word = {"above": "up", "below": "down", "front": "forward", "back": "backward"}.get(
@@ -232,7 +234,9 @@ def _turn(inquiry: Inquiry, seen: Seen) -> Investigation:
         evidence.append(f"the second way gives {back:+.1f}: {'agrees' if agree else 'disagrees'}")
         sure = min(0.97, sure + 0.08) if agree else 0.5 * sure
     if inquiry.question.yes_no and not inquiry.question.choices:
-        return Finding("yes_no", word == inquiry.question.word, confidence=sure, evidence=tuple(evidence))
+        return Finding(
+            "yes_no", word == inquiry.question.word, confidence=sure, evidence=tuple(evidence)
+        )
     return Finding("word", word, confidence=sure, evidence=tuple(evidence))
 
 
@@ -269,7 +273,11 @@ def _describe(inquiry: Inquiry, seen: Seen) -> Investigation:
         return (yield from _move(inquiry, seen))
     length = (dx * dx + dy * dy + dz * dz) ** 0.5
     parts = []
-    for amount, plus, minus in ((dx, "right", "left"), (dz, "forward", "backward"), (dy, "down", "up")):
+    for amount, plus, minus in (
+        (dx, "right", "left"),
+        (dz, "forward", "backward"),
+        (dy, "down", "up"),
+    ):
         if abs(amount) > 0.25 * length:
             far = f" {abs(amount):.2f} m" if seen.get("scaled") else ""
             parts.append((abs(amount), f"{plus if amount > 0 else minus}{far}"))
@@ -322,7 +330,9 @@ def _travel(inquiry: Inquiry) -> Investigation:
             longer = yield from _full_track(first, last)
             path = longer or path
         value = straight if question.ask == "positions" else path
-        evidence = [f"straight {straight:.3f} m, along the {int(seen.number('poses') or 2)} poses {path:.3f} m"]
+        evidence = [
+            f"straight {straight:.3f} m, along the {int(seen.number('poses') or 2)} poses {path:.3f} m"
+        ]
         if question.ask == "speed":
             seconds = seen.number("seconds")
             if not seconds:
@@ -334,7 +344,9 @@ def _travel(inquiry: Inquiry) -> Investigation:
     if not seen.get("scaled"):
         raise NotGrounded(
             "the scale of the movement",
-            [f"{seen.get('method')}: the pictures give the direction only; depth or poses give metres"],
+            [
+                f"{seen.get('method')}: the pictures give the direction only; depth or poses give metres"
+            ],
         )
     length = sum((seen.number(k) or 0.0) ** 2 for k in ("dx", "dy", "dz")) ** 0.5
     sure = float(seen.number("sure") or 0.5)
@@ -450,7 +462,12 @@ def _stance(inquiry: Inquiry) -> Investigation:
     evidence = (f"the view rises by {angle:.1f} degrees over the horizontal",)
     word = inquiry.question.word
     if word:
-        return Finding("yes_no", (angle > 2) if word == "up" else (angle < -2), confidence=0.75, evidence=evidence)
+        return Finding(
+            "yes_no",
+            (angle > 2) if word == "up" else (angle < -2),
+            confidence=0.75,
+            evidence=evidence,
+        )
     if inquiry.question.choices:
         return Finding("word", "up" if angle > 0 else "down", confidence=0.75, evidence=evidence)
     return Finding("number", abs(angle), "deg", 2.0, 0.7, evidence)

@@ -119,9 +119,13 @@ def _items(inquiry: Inquiry) -> tuple[list[Thing], Thing | None]:
         blank = Normal("", [], [], None)
         items = [read_thing(text.lower(), blank) for text in question.choices.values()]
     if not items:
-        items = _others(inquiry, [reference] if reference else [], str(question.extra.get("noun", "")))
+        items = _others(
+            inquiry, [reference] if reference else [], str(question.extra.get("noun", ""))
+        )
     if not items:
-        raise NotGrounded("the things to compare", ["the question lists none and the capture names none"])
+        raise NotGrounded(
+            "the things to compare", ["the question lists none and the capture names none"]
+        )
     if reference is not None and reference.kind in ("camera", "picture"):
         reference = None
     return items, reference
@@ -187,7 +191,9 @@ def _measure(
             )
         else:
             what = "volume" if quantity == "size" else quantity
-            rows.append(f"max((({expression(what, thing)}), 0.03 * ({expression(what, thing)})) for s in map(sides, {name}))")
+            rows.append(
+                f"max((({expression(what, thing)}), 0.03 * ({expression(what, thing)})) for s in map(sides, {name}))"
+            )
             unit = "m^3" if what == "volume" else "m"
     code += "rows = [\n    " + ",\n    ".join(rows) + ",\n]\n"
     code += "values = [None if v is None else round(float(v), 5) for v, _ in rows]\nsigmas = [round(float(s), 5) for _, s in rows]\n"

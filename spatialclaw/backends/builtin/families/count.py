@@ -23,7 +23,9 @@ def investigate(inquiry: Inquiry) -> Investigation:
     ids = inquiry.ids_of(thing)
     everything = thing.head in _ANY and not ids
     if everything and inquiry.facts.objects:
-        ids = tuple(i for i, name in inquiry.facts.objects if name not in ("floor", "wall", "ceiling"))
+        ids = tuple(
+            i for i, name in inquiry.facts.objects if name not in ("floor", "wall", "ceiling")
+        )
     if question.ask in ("relation", "on", "within", "beyond", "larger", "compare") and ids:
         return (yield from _filtered(inquiry, thing, ids))
     if ids:
@@ -46,7 +48,7 @@ def _named(inquiry: Inquiry, thing: Thing, ids: tuple[int, ...]) -> Investigatio
     if color:
         named = {i: name for i, name in inquiry.facts.objects}
         if not any(color in named[i].replace("grey", "gray") for i in ids):
-            code += f"colours = {{i: colour_of(i) for i in ids}}\nprint(colours)\n"
+            code += "colours = {i: colour_of(i) for i in ids}\nprint(colours)\n"
             code += f"count = sum(colours[i] in ({color!r}, {color.replace('gray', 'grey')!r}) for i in ids)\n"
     code += "print(f'count = {count}')\nprint(f'most = {max(sum(f.position in w for w in seen_in.values()) for f in frames)}')"
     seen = yield Cell(f"The instances of {thing.text!r} that the capture names.", code)
@@ -93,11 +95,18 @@ def _detected(inquiry: Inquiry, thing: Thing) -> Investigation:
     found = seen.get("found")
     known = [int(n) for n in found if n is not None] if isinstance(found, list) else []
     if not known:
-        raise NotGrounded(repr(thing.text), [seen.stdout.strip().splitlines()[0][:300] if seen.stdout else seen.message])
+        raise NotGrounded(
+            repr(thing.text),
+            [seen.stdout.strip().splitlines()[0][:300] if seen.stdout else seen.message],
+        )
     if all(n == 0 for n in known) and thing.head != "person":
         raise NotGrounded(repr(thing.text), ["nothing of that name is found"])
     most = max(known)
-    often = max(n for n in set(known) if sum(k >= n for k in known) >= max(1, len(known) // 6)) if known else 0
+    often = (
+        max(n for n in set(known) if sum(k >= n for k in known) >= max(1, len(known) // 6))
+        if known
+        else 0
+    )
     value = most if len(known) == 1 else often
     scores = [float(s) for s in seen.get("scores", []) or []]
     sure = 0.55 + 0.2 * (min(scores) if scores else 0.0)
@@ -185,4 +194,11 @@ def _filtered(inquiry: Inquiry, thing: Thing, ids: tuple[int, ...]) -> Investiga
     count = seen.number("count")
     if count is None:
         raise NotGrounded(f"{thing.text!r} with that condition", [seen.message])
-    return Finding("number", int(count), "count", 0.4, 0.75, (f"{int(count)} of {len(ids)} fulfil the condition",))
+    return Finding(
+        "number",
+        int(count),
+        "count",
+        0.4,
+        0.75,
+        (f"{int(count)} of {len(ids)} fulfil the condition",),
+    )

@@ -55,7 +55,16 @@ def _words(inquiry: Inquiry) -> list[str]:
         "forward", "backward")]  # fmt: skip
     if len(words) >= 2:
         return words
-    return ["front", "front-right", "right", "back-right", "back", "back-left", "left", "front-left"]
+    return [
+        "front",
+        "front-right",
+        "right",
+        "back-right",
+        "back",
+        "back-left",
+        "left",
+        "front-left",
+    ]
 
 
 def investigate(inquiry: Inquiry) -> Investigation:
@@ -87,11 +96,17 @@ def investigate(inquiry: Inquiry) -> Investigation:
         raise NotGrounded("the direction", [seen.message])
     word = words[spoken.index(str(seen.get("word")))]
     margin, sigma = seen.number("margin") or 0.0, seen.number("sigma") or 5.0
-    evidence = [f"{abs(angle):.1f} degrees to the {'right' if angle >= 0 else 'left'} of straight ahead"]
+    evidence = [
+        f"{abs(angle):.1f} degrees to the {'right' if angle >= 0 else 'left'} of straight ahead"
+    ]
     sure = 0.5 + 0.45 * min(1.0, margin / max(3 * sigma, 15.0))
     if inquiry.facts.has("pose"):
-        names = {k: f"{h.name}[0]" for k, h in zip(("stand", "face", "target"), handles, strict=True)}
-        check = yield Cell("Cross-check with plain trigonometry in the plan.", CHECK.format(**names))
+        names = {
+            k: f"{h.name}[0]" for k, h in zip(("stand", "face", "target"), handles, strict=True)
+        }
+        check = yield Cell(
+            "Cross-check with plain trigonometry in the plan.", CHECK.format(**names)
+        )
         again = check.number("again")
         if again is not None:
             agree = abs((again - angle + 180) % 360 - 180) < 8
@@ -103,7 +118,10 @@ def investigate(inquiry: Inquiry) -> Investigation:
     if question.ask == "angle":
         return Finding("number", abs(angle), "deg", sigma, 0.85, tuple(evidence))
     if question.yes_no and not question.choices:
-        asked = directions_in(str(question.extra.get("dirs", "")) or str(question.extra.get("normal", "")).split(",")[-1])
+        asked = directions_in(
+            str(question.extra.get("dirs", ""))
+            or str(question.extra.get("normal", "")).split(",")[-1]
+        )
         side = [w for w in asked if w in ("left", "right", "front", "back")]
         if side:
             held = _holds(angle, side[0])

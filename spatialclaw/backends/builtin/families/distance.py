@@ -28,7 +28,10 @@ def kind_of(inquiry: Inquiry) -> str:
     text = f" {question.text.lower()} "
     if question.ask == "depth" or re.search(r"\bz\b|optical axis|\bdepth\b|z-", text):
         return "depth"
-    if re.search(r"(?:closest|nearest) points?|gap\b|clearance|(?:nearest|closest) (?:edge|surface)s?|surface", text):
+    if re.search(
+        r"(?:closest|nearest) points?|gap\b|clearance|(?:nearest|closest) (?:edge|surface)s?|surface",
+        text,
+    ):
         return "closest"
     if any(thing.part == "nearest" for thing in question.things):
         return "closest"
@@ -60,7 +63,9 @@ def measured(unit: str, what: str) -> None:
     if unit in ("unit", ""):
         raise NotGrounded(
             f"the scale for {what}",
-            ["depth and poses are known up to one factor only; a calibration or one known length gives metres"],
+            [
+                "depth and poses are known up to one factor only; a calibration or one known length gives metres"
+            ],
         )
 
 
@@ -117,7 +122,11 @@ def _between(inquiry: Inquiry, one: Thing, two: Thing) -> Investigation:
     if one.kind == "floor" or two.kind == "floor":
         kind = "vertical"
     a, b = first.name, second.name
-    shape = "lambda c: c" if kind == "closest" else "lambda c: box_of(c) if c.ndim > 1 and len(c) >= 50 else c"
+    shape = (
+        "lambda c: c"
+        if kind == "closest"
+        else "lambda c: box_of(c) if c.ndim > 1 and len(c) >= 50 else c"
+    )
     code = inquiry.helpers("gap") + (
         f"shape = {shape}\n"
         f"m = min((measure.distance(shape(p), shape(q), kind={kind!r}) for p in {a} for q in {b}), key=lambda m: m.value)\n"
@@ -159,7 +168,10 @@ def _check_between(
     value = seen.number("other")
     if value is None:
         return None
-    return value, f"{value:.3f} m {'by nearest neighbours' if kind == 'closest' else 'between the medians'}"
+    return (
+        value,
+        f"{value:.3f} m {'by nearest neighbours' if kind == 'closest' else 'between the medians'}",
+    )
 
 
 def _to_camera(inquiry: Inquiry, thing: Thing) -> Investigation:
@@ -250,7 +262,14 @@ def _difference(inquiry: Inquiry, things: list[Thing]) -> Investigation:
     seen = yield Cell("Measure both from the camera, and subtract.", code)
     value, sigma, unit = read_measurement(seen, "the difference")
     measured(unit, "the difference")
-    return Finding("number", abs(value), unit, sigma, confidence(value, sigma, 0.8), ("difference of two distances",))
+    return Finding(
+        "number",
+        abs(value),
+        unit,
+        sigma,
+        confidence(value, sigma, 0.8),
+        ("difference of two distances",),
+    )
 
 
 def _change(inquiry: Inquiry, things: list[Thing]) -> Investigation:
@@ -268,4 +287,11 @@ def _change(inquiry: Inquiry, things: list[Thing]) -> Investigation:
     seen = yield Cell("Measure from both places of the camera.", code)
     value, sigma, unit = read_measurement(seen, "the change of distance")
     measured(unit, "the change")
-    return Finding("number", abs(value), unit, sigma, confidence(value, sigma, 0.8), ("difference of two distances",))
+    return Finding(
+        "number",
+        abs(value),
+        unit,
+        sigma,
+        confidence(value, sigma, 0.8),
+        ("difference of two distances",),
+    )

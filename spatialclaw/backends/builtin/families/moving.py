@@ -104,7 +104,9 @@ def _direction(inquiry: Inquiry, thing: Thing, followed: Followed, row: dict[str
     }  # fmt: skip
     known = [word for word in offered if word in amounts]
     if len(known) >= 2:
-        return Finding("word", max(known, key=lambda w: amounts[w]), confidence=sure, evidence=evidence)
+        return Finding(
+            "word", max(known, key=lambda w: amounts[w]), confidence=sure, evidence=evidence
+        )
     word = row["heading"] if row["heading"] != "none" else max(
         ("left", "right", "up", "down"), key=lambda w: amounts[w])  # fmt: skip
     return Finding("word", word, confidence=sure, evidence=evidence)
@@ -182,7 +184,9 @@ def _speed(
                 sure, sigma = 0.6, max(sigma or 0.0, abs(again - value) / 2)
     if inquiry.question.ask == "far":
         seconds = float(row["end"]) - float(row["start"])
-        return Finding("number", value * seconds, "m", (sigma or 0.1 * value) * seconds, 0.7, tuple(evidence))
+        return Finding(
+            "number", value * seconds, "m", (sigma or 0.1 * value) * seconds, 0.7, tuple(evidence)
+        )
     return Finding("number", value, unit, sigma or 0.08 * value, sure, tuple(evidence))
 
 

@@ -60,9 +60,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
     followed = yield from follow(inquiry, thing)
     rows = real(followed.rows)
     phrase = " ".join(thing.words) or thing.text
-    second = yield Cell(
-        "Cross-check: the same at half the rate.", AGAIN.format(what=phrase)
-    )
+    second = yield Cell("Cross-check: the same at half the rate.", AGAIN.format(what=phrase))
     again = second.number("again")
     sure = 0.75 if again == len(rows) else 0.55
     times = [f"{row['start']}-{row['end']} s {row['heading']}" for row in rows]

@@ -9,7 +9,14 @@ from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, Not
 
 __all__ = ["investigate"]
 
-_AS_SPOKEN = {"front": "in front", "back": "behind", "up": "above", "down": "below", "forward": "in front", "backward": "behind"}
+_AS_SPOKEN = {
+    "front": "in front",
+    "back": "behind",
+    "up": "above",
+    "down": "below",
+    "forward": "in front",
+    "backward": "behind",
+}
 
 RELATION = """\
 f = frames[{frame}]
@@ -52,11 +59,11 @@ def _frame_with_both(inquiry: Inquiry, a: Thing, b: Thing) -> str:
     """The code that finds the frame that shows both named objects best."""
     ids_a, ids_b = list(inquiry.ids_of(a)), list(inquiry.ids_of(b))
     return (
-        "shown = [(min(int(np.isin(f.instances, {a}).sum()), int(np.isin(f.instances, {b}).sum())), f.position)\n"
+        f"shown = [(min(int(np.isin(f.instances, {ids_a}).sum()), int(np.isin(f.instances, {ids_b}).sum())), f.position)\n"
         "         for f in frames if f.instances is not None]\n"
         "best = max(shown, key=lambda s: s[0])\n"
-        "print(f'frame = {{best[1]}}')\nprint(f'pixels = {{best[0]}}')"
-    ).format(a=ids_a, b=ids_b)
+        "print(f'frame = {best[1]}')\nprint(f'pixels = {best[0]}')"
+    )
 
 
 def _relation(inquiry: Inquiry, a: Thing, b: Thing) -> Investigation:
@@ -76,7 +83,9 @@ def _relation(inquiry: Inquiry, a: Thing, b: Thing) -> Investigation:
             continue
         ids = inquiry.ids_of(thing)
         if ids:
-            codes.append(f"next(m for m in segment(frames[{frame}], {_name(inquiry, ids)!r}) if m.id in {list(ids)})")
+            codes.append(
+                f"next(m for m in segment(frames[{frame}], {_name(inquiry, ids)!r}) if m.id in {list(ids)})"
+            )
             sources.append("capture")
         else:
             phrase = " ".join(thing.words) or thing.text
@@ -98,16 +107,25 @@ def _name(inquiry: Inquiry, ids: tuple[int, ...]) -> str:
     return next(name for i, name in inquiry.facts.objects if i == ids[0])
 
 
-def _choose(inquiry: Inquiry, parts: dict[str, tuple[float, str, float | None]], evidence: list[str]) -> Finding:
+def _choose(
+    inquiry: Inquiry, parts: dict[str, tuple[float, str, float | None]], evidence: list[str]
+) -> Finding:
     question = inquiry.question
     found = {_canonical(word): margin for word, margin in parts.items()}
     words = [str(word) for word in question.extra.get("words", [])]
     if question.choices:
-        words = [directions_in(text)[0] for text in question.choices.values() if directions_in(text)]
+        words = [
+            directions_in(text)[0] for text in question.choices.values() if directions_in(text)
+        ]
     words = [_canonical(word) for word in words]
     if question.yes_no and not question.choices and words:
         held = words[0] in found
-        return Finding("yes_no", held, confidence=_sure(found.get(words[0]) or _opposed(found, words[0])), evidence=tuple(evidence))
+        return Finding(
+            "yes_no",
+            held,
+            confidence=_sure(found.get(words[0]) or _opposed(found, words[0])),
+            evidence=tuple(evidence),
+        )
     offered = [word for word in dict.fromkeys(words) if word in found]
     joined = [word for word in words if "-" in word or " " in word]
     for word in joined:
@@ -118,16 +136,37 @@ def _choose(inquiry: Inquiry, parts: dict[str, tuple[float, str, float | None]],
         if words and question.choices:
             raise NotGrounded("an option that holds", evidence)
         offered = list(found)
-    best = max(offered, key=lambda word: found[word][0] if found[word][1] == "m" or len(offered) == 1 else found[word][0])
+    best = max(
+        offered,
+        key=lambda word: (
+            found[word][0] if found[word][1] == "m" or len(offered) == 1 else found[word][0]
+        ),
+    )
     return Finding("word", best, confidence=_sure(found[best]), evidence=tuple(evidence))
 
 
 def _canonical(word: str) -> str:
-    return {"in front": "front", "behind": "back", "up": "above", "down": "below", "forward": "front", "backward": "back"}.get(word, word)
+    return {
+        "in front": "front",
+        "behind": "back",
+        "up": "above",
+        "down": "below",
+        "forward": "front",
+        "backward": "back",
+    }.get(word, word)
 
 
-def _opposed(found: dict[str, tuple[float, str, float | None]], word: str) -> tuple[float, str, float | None]:
-    other = {"left": "right", "right": "left", "above": "below", "below": "above", "front": "back", "back": "front"}.get(word, "")
+def _opposed(
+    found: dict[str, tuple[float, str, float | None]], word: str
+) -> tuple[float, str, float | None]:
+    other = {
+        "left": "right",
+        "right": "left",
+        "above": "below",
+        "below": "above",
+        "front": "back",
+        "back": "front",
+    }.get(word, "")
     return found.get(other, (0.0, "", None))
 
 
@@ -160,7 +199,9 @@ def _picture(inquiry: Inquiry, thing: Thing) -> Investigation:
     evidence = (f"its centre is at {x:.0%} of the width and {y:.0%} of the height",)
     words = [str(word) for word in question.extra.get("words", [])]
     if question.choices:
-        words = [directions_in(text)[0] for text in question.choices.values() if directions_in(text)]
+        words = [
+            directions_in(text)[0] for text in question.choices.values() if directions_in(text)
+        ]
     amounts = {"left": 0.5 - x, "right": x - 0.5, "up": 0.5 - y, "down": y - 0.5, "above": 0.5 - y, "below": y - 0.5,
                "top left": min(0.5 - x, 0.5 - y), "top right": min(x - 0.5, 0.5 - y),
                "bottom left": min(0.5 - x, y - 0.5), "bottom right": min(x - 0.5, y - 0.5)}  # fmt: skip
@@ -170,7 +211,9 @@ def _picture(inquiry: Inquiry, thing: Thing) -> Investigation:
     if len(offered) < 2:
         offered = ["left", "right"] if question.word in ("", "left", "right") else ["up", "down"]
     best = max(offered, key=lambda word: amounts[word])
-    return Finding("word", best, confidence=0.6 + 0.35 * min(1.0, abs(amounts[best]) / 0.15), evidence=evidence)
+    return Finding(
+        "word", best, confidence=0.6 + 0.35 * min(1.0, abs(amounts[best]) / 0.15), evidence=evidence
+    )
 
 
 def _what(inquiry: Inquiry, reference: Thing) -> Investigation:
@@ -199,4 +242,6 @@ def _what(inquiry: Inquiry, reference: Thing) -> Investigation:
         raise NotGrounded(f"something {word} of {reference}", [seen.message])
     order = [(m if m is not None and m > 0 else 1e9) for m in margins]
     best = min(range(len(order)), key=lambda i: order[i])
-    return Finding("item", best, confidence=0.6, evidence=(f"margins {margins}",), names=tuple(texts))
+    return Finding(
+        "item", best, confidence=0.6, evidence=(f"margins {margins}",), names=tuple(texts)
+    )

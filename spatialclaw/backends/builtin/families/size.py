@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from spatialclaw.backends.builtin.families.distance import (
-    TELL,
     confidence,
     measured,
     read_measurement,
@@ -63,9 +62,15 @@ def investigate(inquiry: Inquiry) -> Investigation:
         return (yield from _room(inquiry, dimension))
     if thing.pixel is not None and (dimension == "height" or thing.kind == "pixel"):
         return (yield from height_above(inquiry))
-    if thing.part in ("top", "bottom", "surface") and dimension == "height" and not inquiry.ids_of(thing):
+    if (
+        thing.part in ("top", "bottom", "surface")
+        and dimension == "height"
+        and not inquiry.ids_of(thing)
+    ):
         return (yield from height_above(inquiry))
     (handle,) = yield from inquiry.find([thing])
+    if handle.source in ("hog", "people", "haar") and dimension in ("height", "size", "longest"):
+        return (yield from _person(inquiry, thing, handle))
     factor, note = 1.0, ""
     if question.scale is not None:
         factor, note = yield from _scale(inquiry)
@@ -101,6 +106,32 @@ def investigate(inquiry: Inquiry) -> Investigation:
     return Finding("number", value, unit, sigma, sure, tuple(evidence))
 
 
+def _person(inquiry: Inquiry, thing: Thing, handle: Handle) -> Investigation:
+    """The height of a detected person: the box in pixels, at the depth of the points in it."""
+    code = (
+        f"f = frames[{handle.frame or 0}]\n"
+        "(x0, y0, x1, y1), z = found.boxes[0]\n"
+        "value = float((y1 - y0) * z / f.intrinsics[1, 1])\n"
+        "print(f'{y1 - y0:.0f} px at {z:.2f} m')\n"
+        "cut = bool(y0 <= 1 or y1 >= f.height - 2)\n"
+        "print(f'value = {round(value, 4)}')\nprint(f'sigma = {round(0.06 * value, 4)}')\nprint(f'cut = {cut}')"
+    )
+    seen = yield Cell("The height of the detector's box at the person's depth.", code)
+    value, sigma, _ = read_measurement(seen, f"the height of {thing}")
+    extent = yield Cell(
+        "Cross-check: the vertical extent of the points themselves, a lower bound.",
+        inquiry.helpers("middle")
+        + f"c = {handle.name}[0]\nh = c.plain @ up_of(c)\nprint(f'other = {{round(float(np.ptp(np.percentile(h, [1, 99]))), 4)}}')",
+    )
+    other = extent.number("other")
+    evidence = (
+        f"detector's box at the person's depth: {value:.2f} m",
+        f"the points span {other:.2f} m" if other is not None else "",
+    )
+    sure = 0.65 if not seen.get("cut") and 1.2 < value < 2.2 else 0.4
+    return Finding("number", value, "m", sigma, sure, evidence)
+
+
 def _standing(inquiry: Inquiry, handle: Handle, dimension: str, clouds: str) -> str:
     """The code that lets the height of a thing on the floor begin at the floor, which hides nothing."""
     if dimension not in ("height", "longest", "size", "volume") or handle.frame is not None:
@@ -132,8 +163,12 @@ def _scale(inquiry: Inquiry):  # type: ignore[no-untyped-def]
     assert inquiry.question.scale is not None
     thing, dimension, metres = inquiry.question.scale
     (handle,) = yield from inquiry.find([thing])
-    code = inquiry.helpers("middle") + SIDES + (
-        f"s = sides({handle.name}[0])\nprint(f\"known = {{round(float({expression(dimension, thing)}), 5)}}\")"
+    code = (
+        inquiry.helpers("middle")
+        + SIDES
+        + (
+            f's = sides({handle.name}[0])\nprint(f"known = {{round(float({expression(dimension, thing)}), 5)}}")'
+        )
     )
     seen = yield Cell(f"How large {thing} measures here, for the scale of the hypothesis.", code)
     known = seen.number("known")
@@ -148,13 +183,18 @@ def _two(inquiry: Inquiry, things: list[Thing], dimension: str) -> Investigation
         frame = inquiry.frame_for()
         first, second = yield from inquiry.find(things[:2])
         what = f"measure.distance(shape(c), frames[{frame}], scale_free=True).value"
-        code = inquiry.helpers("middle") + "shape = lambda c: box_of(c) if c.ndim > 1 and len(c) >= 50 else c\n"
+        code = (
+            inquiry.helpers("middle")
+            + "shape = lambda c: box_of(c) if c.ndim > 1 and len(c) >= 50 else c\n"
+        )
         code += f"one, two = (min({what} for c in t) for t in ({first.name}, {second.name}))\n"
     else:
         first, second = yield from inquiry.find(things[:2])
         code = inquiry.helpers("middle") + SIDES
         for name, handle, thing in (("one", first, things[0]), ("two", second, things[1])):
-            code += f"{name} = max({expression(dimension, thing)} for s in map(sides, {handle.name}))\n"
+            code += (
+                f"{name} = max({expression(dimension, thing)} for s in map(sides, {handle.name}))\n"
+            )
     code += "print(f'one = {round(float(one), 5)}')\nprint(f'two = {round(float(two), 5)}')"
     seen = yield Cell(f"The {dimension} of both.", code)
     one, two = seen.number("one"), seen.number("two")
@@ -200,7 +240,9 @@ def height_above(inquiry: Inquiry) -> Investigation:
         part = "bottom" if below is not None else "center"
         if question.family == "size":
             part = "top"
-    pick = {"top": "np.percentile(h, 99.5)", "bottom": "np.percentile(h, 0.5)"}.get(part, "np.median(h)")
+    pick = {"top": "np.percentile(h, 99.5)", "bottom": "np.percentile(h, 0.5)"}.get(
+        part, "np.median(h)"
+    )
     if part == "center":
         pick = "(np.percentile(h, 99.5) + np.percentile(h, 0.5)) / 2"
     if below is None:
@@ -217,7 +259,9 @@ def height_above(inquiry: Inquiry) -> Investigation:
         )
         seen = yield Cell("The floor, and the height above it.", code)
         if not seen.ok and inquiry.facts.has("pose"):
-            seen = yield Cell("No floor in that frame; the floor of all frames.", _world_floor(handle, pick))
+            seen = yield Cell(
+                "No floor in that frame; the floor of all frames.", _world_floor(handle, pick)
+            )
     else:
         code = inquiry.helpers("middle") + (
             f"cloud, other = {handle.name}[0], {found[1].name}[0]\n"

@@ -96,7 +96,9 @@ def investigate(inquiry: Inquiry) -> Investigation:
     nearness, how, sure = yield from _nearness(inquiry, thing, picked)
     best = max(range(len(picked)), key=lambda i: nearness[i] if nearness[i] is not None else -1e9)
     if end == "max":
-        best = min(range(len(picked)), key=lambda i: nearness[i] if nearness[i] is not None else 1e9)
+        best = min(
+            range(len(picked)), key=lambda i: nearness[i] if nearness[i] is not None else 1e9
+        )
     evidence = (how,)
     if question.ask == "compare":
         first, second = nearness[0], nearness[1]

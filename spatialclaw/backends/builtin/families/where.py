@@ -27,23 +27,32 @@ def investigate(inquiry: Inquiry) -> Investigation:
     question = inquiry.question
     thing = question.things[0]
     frame = inquiry.frame_for(thing)
-    seen = yield Cell(f"Find {thing} in the picture.", WHERE.format(frame=frame, what=" ".join(thing.words) or thing.text))
+    seen = yield Cell(
+        f"Find {thing} in the picture.",
+        WHERE.format(frame=frame, what=" ".join(thing.words) or thing.text),
+    )
     x, y = seen.number("x"), seen.number("y")
     if x is None or y is None:
         raise NotGrounded(repr(thing.text), [seen.message])
     sure = 0.8 * float(seen.number("score") or 0.5)
     if question.ask == "box":
-        return Finding("box", tuple(seen.get("box")), confidence=sure, evidence=("box of its mask",))
+        return Finding(
+            "box", tuple(seen.get("box")), confidence=sure, evidence=("box of its mask",)
+        )
     return Finding("point", (x, y), "px", 5.0, sure, ("centre of its mask",))
 
 
 def facing(inquiry: Inquiry) -> Investigation:
     """Which way a thing faces takes eyes."""
     things = ", ".join(str(thing) for thing in inquiry.question.things)
-    yield Cell("Whether the capture says anything about it.", "print(frames.objects, sorted(frames.info))")
+    yield Cell(
+        "Whether the capture says anything about it.", "print(frames.objects, sorted(frames.info))"
+    )
     raise NotGrounded(
         f"which way {things or 'it'} faces",
-        ["neither geometry nor the detectors without weights tell the front of a thing from its back"],
+        [
+            "neither geometry nor the detectors without weights tell the front of a thing from its back"
+        ],
     )
 
 

@@ -165,7 +165,11 @@ def _build(
             extra[key] = groups[key]
     limit = None
     if "n" in groups:
-        limit = (groups.get("cmp", "more"), float(groups["n"]), groups.get("u", "count" if rule.family == "count" else normal.unit or "m"))
+        limit = (
+            groups.get("cmp", "more"),
+            float(groups["n"]),
+            groups.get("u", "count" if rule.family == "count" else normal.unit or "m"),
+        )
     extra["listed"] = len(listed)
     return Question(
         text=text,

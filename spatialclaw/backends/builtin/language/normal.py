@@ -19,14 +19,13 @@ __all__ = [
 NUMBER_WORDS = {
     word: number
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen twenty".split()
+        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
     )
 }
 ORDINALS = {
     word: number
     for number, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth".split(), start=1
+        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], start=1
     )
 }
 
@@ -74,9 +73,14 @@ _SPELLING = [
     (r"\bi'm\b", "i am"),
     (r"\byou're\b", "you are"),
     (r"\b(\w+)\(e?s\)", r"\1s"),
-    (r"\b(higher|highest|lower|lowest)(?: up)? (?:above|over|from|off) the (?:floor|ground)\b", r"\1"),
-    (r"\b(more|less|fewer|least|most|exactly) (?:than )?(one|two|three|four|five|six|seven|eight|nine|ten)\b",
-     lambda m: m[0].replace(m[2], str(NUMBER_WORDS[m[2]]))),
+    (
+        r"\b(higher|highest|lower|lowest)(?: up)? (?:above|over|from|off) the (?:floor|ground)\b",
+        r"\1",
+    ),
+    (
+        r"\b(more|less|fewer|least|most|exactly) (?:than )?(one|two|three|four|five|six|seven|eight|nine|ten)\b",
+        lambda m: m[0].replace(m[2], str(NUMBER_WORDS[m[2]])),
+    ),
     (r"\bfewer than\b", "less than"),
     (r"\bphotographs?\b", lambda m: "photos" if m[0].endswith("s") else "photo"),
     (r"\b(?:televisions?|tv[- ]?(?:set|screen|monitor))\b", "tv"),
@@ -215,10 +219,7 @@ def normalise(question: str, names: Sequence[str] = ()) -> Normal:
     return Normal(text, pixels, views, unit)
 
 
-COLORS = (
-    "red orange yellow green blue purple violet pink brown black white gray cyan turquoise magenta "
-    "beige golden silver"
-).split()
+COLORS = ["red", "orange", "yellow", "green", "blue", "purple", "violet", "pink", "brown", "black", "white", "gray", "cyan", "turquoise", "magenta", "beige", "golden", "silver"]
 
 
 def _join_colors(match: re.Match[str]) -> str:
