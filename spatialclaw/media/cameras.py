@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,17 +17,17 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.errors import MediaError
+from spatialclaw.media.depth_units import depth_units
 from spatialclaw.media.files import read_text
 from spatialclaw.media.model import Camera
+from spatialclaw.media.values import finite_number, flatten, whole_number
 
 __all__ = [
     "Calibration",
     "calibration_from_json",
     "camera_from_matrix",
-    "finite_number",
     "load_json",
     "looks_like_intrinsics",
-    "whole_number",
 ]
 
 Matrix = npt.NDArray[np.float64]
@@ -51,8 +50,10 @@ _MATRIX = (
     "k1_left",
     "matrix",
 )
-_UNITS_PER_METRE = ("depth_scale", "depth_factor", "png_depth_scale", "depthmapfactor", "depth_div")
-_METRES_PER_UNIT = ("depth_unit_scale_factor", "depth_unit_m", "metres_per_unit")
+
+
+#: Baselines whose names do not say their unit.
+_UNSAID = ("baseline", "b", "stereo_baseline")
 
 
 @dataclass(frozen=True)
@@ -155,13 +156,12 @@ def calibration_from_json(data: Any, origin: str) -> Calibration | None:
     several = _by_picture(data, origin)
     if several:
         return Calibration(by_picture=several)
-    flat = _flatten(data)
+    flat = flatten(data)
     camera = _camera(data, flat, origin)
     right = None
     for key in ("right", "camera_right", "cam1", "right_camera"):
         if isinstance(data.get(key), Mapping):
-            right = _camera(data[key], _flatten(data[key]), f"{origin} ({key})")
-    baseline = _baseline(flat, origin)
+            right = _camera(data[key], flatten(data[key]), f"{origin} ({key})")
     doffs = finite_number(flat, ("doffs",), origin)
     right_cx = finite_number(flat, ("cx_right", "cx1"), origin)
     if doffs is None and camera is not None:
@@ -169,7 +169,8 @@ def calibration_from_json(data: Any, origin: str) -> Calibration | None:
             doffs = right.cx - camera.cx
         elif right_cx is not None:
             doffs = right_cx - camera.cx
-    units, notes = _depth_units(flat, origin)
+    units, notes = depth_units(flat, origin)
+    baseline = _baseline(flat, origin, notes)
     scale = finite_number(flat, ("disparity_scale", "disp_scale"), origin)
     found = (camera, right, baseline, doffs, units, scale)
     said_none = "metric_calibration" in data and data["metric_calibration"] is None
@@ -197,13 +198,17 @@ def _by_picture(data: Mapping[str, Any], origin: str) -> dict[str, Camera]:
         if isinstance(value, list) and np.size(value) not in (4, 9):
             return {}
         nested = {"intrinsics": value} if isinstance(value, list) else value
-        camera = _camera(nested, _flatten(nested), f"{origin}, {name}")
+        camera = _camera(nested, flatten(nested), f"{origin}, {name}")
         if camera is not None:
             cameras[Path(str(name)).name] = camera
     return cameras
 
 
 def _camera(data: Mapping[str, Any], flat: Mapping[str, Any], origin: str) -> Camera | None:
+    for name in ("resolution", "image_size", "size"):
+        value = flat.get(name)
+        if isinstance(value, list) and len(value) == 2:
+            flat = {"width": value[0], "height": value[1], **flat}
     width, height = whole_number(flat, _WIDTH, origin), whole_number(flat, _HEIGHT, origin)
     camera = None
     for key in _MATRIX:
@@ -211,12 +216,15 @@ def _camera(data: Mapping[str, Any], flat: Mapping[str, Any], origin: str) -> Ca
             camera = camera_from_matrix(flat[key], origin, width=width, height=height)
             break
     if camera is None:
+        flat = _unpacked(flat, origin)
         focal = finite_number(flat, _FOCAL, origin)
         fx = finite_number(flat, _FOCAL_X, origin)
         fy = finite_number(flat, _FOCAL_Y, origin)
         fx = fx if fx is not None else focal if focal is not None else fy
         fy = fy if fy is not None else fx
         cx, cy = finite_number(flat, _CENTRE_X, origin), finite_number(flat, _CENTRE_Y, origin)
+        if fx is None and width is not None:
+            fx = fy = _from_view(flat, width, origin)
         if fx is None or fy is None:
             return None
         if cx is None or cy is None:
@@ -239,6 +247,36 @@ def _camera(data: Mapping[str, Any], flat: Mapping[str, Any], origin: str) -> Ca
     return replace(camera, distortion=_distortion(flat, origin))
 
 
+def _unpacked(flat: Mapping[str, Any], origin: str) -> dict[str, Any]:
+    """Pairs such as "principal_point": [cx, cy] taken apart."""
+    result = dict(flat)
+    for names, keys in (
+        (("focal", "focal_length", "f"), ("fx", "fy")),
+        (("principal_point", "pp", "c", "center", "centre"), ("cx", "cy")),
+    ):
+        for name in names:
+            value = result.get(name)
+            if isinstance(value, list) and len(value) == 2:
+                result.update({k: v for k, v in zip(keys, value, strict=True) if k not in result})
+                del result[name]
+    return result
+
+
+def _from_view(flat: Mapping[str, Any], width: int, origin: str) -> float | None:
+    """The focal length in pixels from a horizontal field of view."""
+    radians = finite_number(flat, ("camera_angle_x", "hfov_rad"), origin)
+    degrees = finite_number(flat, ("hfov_deg", "hfov", "fov_x_deg", "fov_x", "fovx"), origin)
+    angle = math.radians(degrees) if degrees is not None else radians
+    if angle is None:
+        return None
+    if not 0 < angle < math.pi:
+        raise MediaError(
+            f"{origin}: the field of view is {math.degrees(angle):g} degrees",
+            hint="It is between 0 and 180 degrees.",
+        )
+    return width / 2 / math.tan(angle / 2)
+
+
 def _distortion(flat: Mapping[str, Any], origin: str) -> tuple[float, ...]:
     for key in ("distortion", "dist_coeffs", "dist", "distortion_coefficients", "d", "coeffs"):
         value = flat.get(key)
@@ -253,7 +291,7 @@ def _distortion(flat: Mapping[str, Any], origin: str) -> tuple[float, ...]:
     return tuple(value or 0.0 for value in named)
 
 
-def _baseline(flat: Mapping[str, Any], origin: str) -> float | None:
+def _baseline(flat: Mapping[str, Any], origin: str, notes: list[str]) -> float | None:
     for key, unit in (
         ("baseline_m", 1.0),
         ("baseline_mm", 1e-3),
@@ -267,97 +305,14 @@ def _baseline(flat: Mapping[str, Any], origin: str) -> float | None:
             metres = float(value) * unit
             if not math.isfinite(metres) or metres == 0:
                 raise MediaError(f"{origin}: {key} is {value}; the baseline is above 0")
-            if key in ("baseline", "b") and abs(metres) > 10:
+            if key in _UNSAID and abs(metres) >= 20:
+                # No pair of cameras is 20 m apart and more; Middlebury writes millimetres.
+                metres /= 1000
+                notes.append(f"{origin}: {key} {value:g} has no unit; taken as millimetres")
+            elif key in _UNSAID and abs(metres) > 5:
                 raise MediaError(
                     f"{origin}: a baseline of {metres:g} m is too long to be in metres",
-                    hint="Name it baseline_mm if it is in millimetres.",
+                    hint="Name it baseline_m, baseline_cm or baseline_mm.",
                 )
             return abs(metres)
     return None
-
-
-def _depth_units(flat: Mapping[str, Any], origin: str) -> tuple[float | None, list[str]]:
-    """Depth units per metre, from a number or from a sentence such as "value / 5000 = metres"."""
-    notes: list[str] = []
-    per_unit = finite_number(flat, _METRES_PER_UNIT, origin)
-    if per_unit is not None and per_unit > 0:
-        return 1 / per_unit, notes
-    units = finite_number(flat, _UNITS_PER_METRE, origin)
-    if units is not None:
-        if not units > 0:
-            raise MediaError(f"{origin}: depth_scale is {units:g}; it is units per metre, above 0")
-        if units < 1:
-            notes.append(
-                f"{origin}: depth_scale {units:g} is below 1: taken as metres per unit, "
-                f"{1 / units:g} units per metre"
-            )
-            return 1 / units, notes
-        return units, notes
-    said = flat.get("depth_unit", flat.get("depth_units"))
-    if isinstance(said, str):
-        divided = re.search(r"/\s*([\d.]+)\s*=\s*met", said, re.IGNORECASE)
-        if divided:
-            return float(divided.group(1)), notes
-        if re.search(r"\bmm\b|millimet", said, re.IGNORECASE):
-            return 1000.0, notes
-        if re.search(r"\bcm\b|centimet", said, re.IGNORECASE):
-            return 100.0, notes
-        if re.fullmatch(r"\s*(m|met(er|re)s?)\s*", said, re.IGNORECASE):
-            return 1.0, notes
-        notes.append(f'{origin}: the depth unit "{said}" is not understood')
-    return None, notes
-
-
-def _flatten(data: Mapping[str, Any], depth: int = 0) -> dict[str, Any]:
-    """One level of names without units, inner values after outer ones."""
-    flat: dict[str, Any] = {}
-    inner: list[Mapping[str, Any]] = []
-    for key, value in data.items():
-        name = re.sub(r"_(px|pixels?)$", "", str(key).casefold())
-        if isinstance(value, Mapping) and name not in ("right", "camera_right", "cam1"):
-            matrix = value.get("data")  # OpenCV writes matrices as {"rows", "cols", "data"}
-            if isinstance(matrix, list):
-                flat.setdefault(name, matrix)
-            else:
-                inner.append(value)
-        else:
-            flat.setdefault(name, value)
-    if depth < 3:
-        for value in inner:
-            for name, thing in _flatten(value, depth + 1).items():
-                flat.setdefault(name, thing)
-    return flat
-
-
-def finite_number(flat: Mapping[str, Any], names: tuple[str, ...], origin: str) -> float | None:
-    """The first of these values that is given, or None.
-
-    Raises:
-        MediaError: It is no finite number.
-    """
-    for name in names:
-        value = flat.get(name)
-        if value is None or isinstance(value, bool | list | Mapping):
-            continue
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise MediaError(f"{origin}: {name} is {str(value)[:40]!r}, not a number") from error
-        if not math.isfinite(number):
-            raise MediaError(f"{origin}: {name} is {value}, not a finite number")
-        return number
-    return None
-
-
-def whole_number(flat: Mapping[str, Any], names: tuple[str, ...], origin: str) -> int | None:
-    """The first of these values that is given, as a number of pixels, or None.
-
-    Raises:
-        MediaError: It is no whole number of pixels.
-    """
-    value = finite_number(flat, names, origin)
-    if value is None:
-        return None
-    if not 1 <= value <= 1_000_000 or value != int(value):
-        raise MediaError(f"{origin}: {names[0]} is {value:g}; it is a whole number of pixels")
-    return int(value)

@@ -104,6 +104,12 @@ _KIND_WORDS = (
 )
 
 
+#: A line such as "fx = 707.09" or "baseline_m: 0.54".
+_PAIR = re.compile(
+    r"^\s*([A-Za-z]\w*)\s*[:=]\s*([-+]?\d+\.?\d*(?:[eE][-+]?\d+)?)\s*$", re.MULTILINE
+)
+
+
 @dataclass
 class Item:
     """A file and what it is.
@@ -279,6 +285,11 @@ def _text(path: Path) -> Item:
         return Item(path, "projections", named)
     if re.match(r"(?:[A-Z][A-Za-z_]+(?: +-?[\d.]+){14,15}\s*\n?)+\Z", text):
         return Item(path, "labels", why="labels are not given to the model")
+    pairs = _PAIR.findall(text)
+    if len(pairs) >= 3:
+        said = calibration_from_json({name: float(value) for name, value in pairs}, name)
+        if said is not None:
+            return Item(path, "calibration", said)
     if path.suffix.lower() == ".log":
         return Item(path, "poses", list(read_log(path).values()))
     return _table(path, numbers_table(text, name), text)

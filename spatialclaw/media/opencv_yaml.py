@@ -90,9 +90,9 @@ def _read(storage: Any) -> dict[str, Any]:
     for key in names:
         node = storage.getNode(key)
         if node.isMap():
-            matrix = node.mat()
+            matrix = _matrix(node)
             if matrix is not None:
-                values[key] = np.asarray(matrix, dtype=np.float64)
+                values[key] = matrix
         elif node.isReal() or node.isInt():
             values[key] = float(node.real())
         elif node.isString():
@@ -102,6 +102,21 @@ def _read(storage: Any) -> dict[str, Any]:
             if all(number.isReal() or number.isInt() for number in numbers):
                 values[key] = np.array([float(number.real()) for number in numbers])
     return values
+
+
+def _matrix(node: Any) -> Matrix | None:
+    """A matrix as OpenCV writes it, or as ROS does: rows, cols and data without a type."""
+    import cv2
+
+    try:
+        matrix = node.mat()
+    except cv2.error:
+        data = node.getNode("data")
+        numbers = [data.at(i) for i in range(data.size())] if data.isSeq() else []
+        if not numbers or not all(number.isReal() or number.isInt() for number in numbers):
+            return None
+        return np.array([float(number.real()) for number in numbers])
+    return None if matrix is None else np.asarray(matrix, dtype=np.float64)
 
 
 def _first(values: dict[str, Any], names: tuple[str, ...]) -> Matrix | None:

@@ -160,7 +160,7 @@ def test_depth_of_nan(tmp_path):
         ),
         ('{"fx": 50, "cx": 32, "cy": 24, "depth_scale": 0}', "depth_scale is 0"),
         ('{"fx": 50, "cx": 32, "cy": 24, "baseline_m": 0}', "the baseline is above 0"),
-        ('{"fx": 50, "cx": 32, "cy": 24, "baseline": 193}', "too long to be in metres"),
+        ('{"fx": 50, "cx": 32, "cy": 24, "baseline": 12}', "too long to be in metres"),
         ('{"K": [1, 2, 3]}', "not a 3x3 matrix"),
         ('{"K": [[1, 2, 3], [4, 5, 6], [7, 8, 9]]}', "not an intrinsics matrix"),
         ('{"fx": 50, "cx": 32, "cy": 24, "width": 6.4, "height": 48}', "whole number of pixels"),

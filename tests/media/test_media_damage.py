@@ -141,5 +141,4 @@ def test_damage(tmp_path, form):
         else:
             assert media.describe()
         shutil.rmtree(root)
-    assert messages
     assert all("\n" not in message and len(message) < 500 for message in messages)

@@ -82,6 +82,7 @@ def test_depth_alone_is_shown(rgbd, opened):
         # Open3D writes the matrix column by column.
         {"width": 64, "height": 48, "intrinsic_matrix": [50, 0, 0, 0, 52, 0, 31, 24, 1]},
         {"intrinsics": [50, 52, 31, 24]},
+        {"focal_length": [50, 52], "principal_point": [31, 24], "resolution": [64, 48]},
         {"a.png": {"fx": 50, "fy": 52, "cx": 31, "cy": 24}, "b.png": {"fx": 9, "cx": 1, "cy": 1}},
         [[50, 0, 31], [0, 52, 24], [0, 0, 1]],
     ],
@@ -123,6 +124,11 @@ def test_intrinsics_in_a_text(tmp_path, opened, text):
         ({"depth_unit": "value / 5000 = metres"}, 10000),
         ({"depth_unit": "millimetre, uint16"}, 2000),
         ({"depth_unit": "cm"}, 200),
+        ({"depth_unit": "metres"}, 2),
+        ({"depth_unit": "5000 units per metre"}, 10000),
+        ({"depth_unit": "raw values, divide by 256 to get metres"}, 512),
+        ({"depth_unit": "multiply by 0.001 for metres"}, 2000),
+        ({"depth_scale": "1/5000"}, 10000),
         ({}, 2000),
     ],
 )
@@ -372,6 +378,29 @@ def test_left_right_and_calibration(tmp_path, opened):
         relative = np.linalg.inv(by_name["left.png"].pose) @ by_name["right.png"].pose
         assert np.allclose(relative[:3, 3], [0.193, 0, 0])
         assert frames.kind == "stereo"
+
+
+@pytest.mark.parametrize("baseline", [0.193001, 193.001])
+def test_calibration_in_lines_of_text(tmp_path, opened, baseline):
+    (tmp_path / "calib.txt").write_text(
+        f"# stereo rig\nfx = 50\nfy: 50\ncx = 31.0\ncy = 24\nbaseline = {baseline}\n"
+    )
+    paths = [save(tmp_path / f"{side}.png", picture()) for side in ("left", "right")]
+    frames = opened(*paths, tmp_path / "calib.txt")
+    assert frames[0].stereo["baseline_m"] == pytest.approx(0.193001)
+    assert frames[0].intrinsics[0, 0] == 50
+
+
+def test_ros_camera_info(tmp_path, opened):
+    (tmp_path / "ost.yaml").write_text(
+        "image_width: 64\nimage_height: 48\ncamera_name: narrow\n"
+        "camera_matrix:\n  rows: 3\n  cols: 3\n  data: [50.0, 0.0, 31.0, 0, 52.0, 24.0, 0, 0, 1]\n"
+        "distortion_model: plumb_bob\n"
+        "distortion_coefficients:\n  rows: 1\n  cols: 5\n  data: [0.01, 0.0, 0, 0, 0]\n"
+    )
+    frames = opened(save(tmp_path / "a.png", picture()), tmp_path / "ost.yaml")
+    assert frames[0].intrinsics.tolist() == [[50, 0, 31], [0, 52, 24], [0, 0, 1]]
+    assert any("lens distortion removed" in note for note in frames.media.notes)
 
 
 def test_pair_without_names_is_left_and_right_as_given(tmp_path, opened):

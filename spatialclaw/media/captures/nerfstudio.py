@@ -21,12 +21,13 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.errors import MediaError
-from spatialclaw.media.cameras import finite_number, load_json, whole_number
+from spatialclaw.media.cameras import load_json
 from spatialclaw.media.files import natural_key
 from spatialclaw.media.images import read_depth, read_labels, read_picture
 from spatialclaw.media.loose_poses import finish_world
 from spatialclaw.media.model import Camera, SequencePlan, Shot
 from spatialclaw.media.poses import FROM_OPENGL, pose_matrix
+from spatialclaw.media.values import finite_number, whole_number
 
 __all__ = ["find_nerfstudio", "read_nerfstudio"]
 
