@@ -244,6 +244,7 @@ async def test_a_spare_process_serves_one_kernel_and_may_die(scratch: Path) -> N
             kernels.add(spare)
             next_spare = await settled(template, kernels)
             os.kill(next_spare, signal.SIGKILL)
+            await until(lambda: not alive({next_spare}))
             async with launched(scratch / "c") as third:
                 assert third.pid not in {spare, next_spare}
                 assert set(third.layers) - {"cgroups"} == LEVELS["strict"]
