@@ -235,7 +235,7 @@ def read_log(path: Path) -> dict[int, Matrix]:
     poses: dict[int, Matrix] = {}
     for start in range(0, len(rows), 5):
         block = rows[start : start + 5]
-        if len(block) < 5 or any(len(row) != 4 for row in block[1:]) or not block[0][0] >= 0:
+        if len(block) < 5 or any(len(row) != 4 for row in block[1:]) or not 0 <= block[0][0] < 1e9:
             raise MediaError(f"{path.name}: a trajectory log has blocks of 1 + 4 lines")
         poses[int(block[0][0])] = pose_matrix(block[1:], f"{path.name}, frame {block[0][0]:.0f}")
     if not poses:
