@@ -317,23 +317,29 @@ def _rectangle_angle(flat: Floats) -> float:
     centered = flat - flat.mean(axis=0)
     if float(np.ptp(centered, axis=0).max()) <= 0:
         return 0.0
-    sample = centered[:: max(1, len(centered) // 1500)]
-    best, width = 0.0, np.pi / 2
-    angles = np.linspace(0, np.pi / 2, 60, endpoint=False)
+    sample = centered[:: max(1, len(centered) // 1000)]
+    best, width = 0.0, np.pi / 4
+    angles = np.linspace(0, np.pi / 2, 45, endpoint=False)
     for _ in range(3):
-        best = float(angles[int(np.argmin([_rectangle_cost(sample, a) for a in angles]))])
-        width /= 30
-        angles = np.linspace(best - width, best + width, 21)
+        best = float(angles[int(np.argmin(_rectangle_costs(sample, angles)))])
+        width /= 20
+        angles = np.linspace(best - width, best + width, 15)
     return best
 
 
-def _rectangle_cost(flat: Floats, angle: float) -> float:
-    c, s = np.cos(angle), np.sin(angle)
-    local = flat @ np.array([[c, -s], [s, c]])
-    low, high = np.percentile(local, 0.5, axis=0), np.percentile(local, 99.5, axis=0)
-    away = np.minimum(np.abs(local - low), np.abs(high - local)).min(axis=1)
-    side = np.sqrt(max(float(np.prod(high - low)), 1e-12))
-    return float(side + 2 * np.mean(away))
+def _rectangle_costs(flat: Floats, angles: Floats) -> Floats:
+    """For each angle: the size of the rectangle and how far its sides are from the points."""
+    c, s = np.cos(angles), np.sin(angles)
+    along = flat[:, :1] * c + flat[:, 1:] * s
+    across = flat[:, 1:] * c - flat[:, :1] * s
+    away, size = np.full(along.shape, np.inf), np.ones(len(angles))
+    skip = int(0.005 * len(flat))
+    for local in (along, across):
+        ordered = np.partition(local, (skip, len(flat) - 1 - skip), axis=0)
+        low, high = ordered[skip], ordered[len(flat) - 1 - skip]
+        away = np.minimum(away, np.minimum(np.abs(local - low), np.abs(high - local)))
+        size = size * np.maximum(high - low, 0)
+    return np.asarray(np.sqrt(np.maximum(size, 1e-12)) + 2 * away.mean(axis=0))
 
 
 def _calipers(outline: Floats, axis: Floats) -> Floats:

@@ -12,7 +12,7 @@ from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.camera import unproject
 from spatialclaw.primitives.geometry.gravity import up_vector
-from spatialclaw.primitives.geometry.normals import point_normals
+from spatialclaw.primitives.geometry.normals import frame_normals, point_normals
 from spatialclaw.primitives.geometry.points import Points
 
 __all__ = ["Plane", "fit_plane", "fit_planes", "ground_plane", "intersect_ray"]
@@ -156,8 +156,9 @@ def fit_plane(
         if inside.sum() < 3:
             break
         center = xyz[inside].mean(axis=0)
-        _, _, rows = np.linalg.svd(xyz[inside][:: max(1, inside.sum() // 20000)] - center)
-        refined = rows[2]
+        centered = xyz[inside] - center
+        _, vectors = np.linalg.eigh(centered.T @ centered)
+        refined = vectors[:, 0]
         if axis is not None and abs(refined @ axis) < np.cos(np.radians(tolerance_deg)):
             break
         normal, d = refined, float(-refined @ center)
@@ -235,9 +236,11 @@ def ground_plane(
         ``geometry.ground_plane(frames[0]).distance(geometry.mask_points(lamp)).max()``
     """
     cloud = frame_or_points
+    oriented = None
     if isinstance(cloud, Frame):
         if up is None:
             up = up_vector(cloud, depth=depth)
+        oriented = frame_normals(cloud, depth)
         cloud = unproject(cloud, None, depth)
     elif hasattr(cloud, "points") and not isinstance(cloud, np.ndarray):
         cloud = cloud.points()
@@ -249,7 +252,7 @@ def ground_plane(
     xyz = xyz[np.isfinite(xyz).all(axis=1)]
     if len(xyz) < 50:
         raise NothingFound(f"{len(xyz)} points are too few for a floor")
-    sample, normals = point_normals(xyz)
+    sample, normals = point_normals(xyz) if oriented is None else oriented
     flat = np.abs(normals @ axis) > np.cos(np.radians(20))
     if flat.sum() < 20:
         raise NothingFound(

@@ -86,7 +86,8 @@ def _places(track: Any, frames: Any) -> tuple[Points, Floats]:
     """Where a thing is in each frame, in the world when poses are known."""
     rows, sigmas, when, refs, metric, method = [], [], [], [], True, ""
     sightings = _whole(_sightings(track, frames))
-    floor = _floor(sightings[0][1]) if sightings else None
+    bare = [frame for thing, frame, _ in sightings if not isinstance(thing, Mask)]
+    floor = _floor(bare[0]) if bare and bare[0].instances is None else None
     for thing, where, seconds in sightings:
         try:
             place = _middle(thing, where, floor)
