@@ -165,7 +165,11 @@ class Inquiry:
                 raise NotGrounded(f"{thing.text!r} in 3-D", [seen.message])
         phrase = " ".join(thing.words) or thing.text
         code = (
-            self.helpers("found") + f"{name} = found({phrase!r}, frames[{frame}])\n" + _report(name)
+            self.helpers("found")
+            + f"{name} = found({phrase!r}, frames[{frame}])"
+            + ("" if thing.plural or (thing.number or 1) > 1 else "[:1]  # the best of them")
+            + "\n"
+            + _report(name)
         )
         seen = yield Cell(f"Look for {phrase!r} in the picture.", code)
         if seen.ok and (seen.number(f"{name}_count") or 0) > 0:

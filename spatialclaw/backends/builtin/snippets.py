@@ -7,7 +7,85 @@ from collections.abc import Iterable
 __all__ = ["NEEDS", "SNIPPETS", "TAKEN", "with_needs"]
 
 TAKEN = frozenset(
-    ["frames", "videos", "views", "question", "choices", "show", "submit", "locate", "look", "detect", "segment", "track", "depth", "flow", "match", "markers", "reconstruct", "read_text", "geometry", "measure", "draw", "render", "np", "scipy", "cv2", "o3d", "plt", "kind", "names", "indices", "times", "sizes", "known", "objects", "info", "metric", "evidence", "named", "spot", "found", "middle", "near", "gap", "box_of", "up_of", "extents", "print", "list", "dict", "set", "len", "min", "max", "sum", "sorted", "int", "float", "str", "bool", "open", "type", "object", "range", "map", "filter", "zip", "any", "all", "abs", "round", "iter", "next", "id", "input", "hash", "dir", "vars"]
+    [
+        "frames",
+        "videos",
+        "views",
+        "question",
+        "choices",
+        "show",
+        "submit",
+        "locate",
+        "look",
+        "detect",
+        "segment",
+        "track",
+        "depth",
+        "flow",
+        "match",
+        "markers",
+        "reconstruct",
+        "read_text",
+        "geometry",
+        "measure",
+        "draw",
+        "render",
+        "np",
+        "scipy",
+        "cv2",
+        "o3d",
+        "plt",
+        "kind",
+        "names",
+        "indices",
+        "times",
+        "sizes",
+        "known",
+        "objects",
+        "info",
+        "metric",
+        "evidence",
+        "named",
+        "spot",
+        "found",
+        "middle",
+        "near",
+        "gap",
+        "box_of",
+        "up_of",
+        "extents",
+        "print",
+        "list",
+        "dict",
+        "set",
+        "len",
+        "min",
+        "max",
+        "sum",
+        "sorted",
+        "int",
+        "float",
+        "str",
+        "bool",
+        "open",
+        "type",
+        "object",
+        "range",
+        "map",
+        "filter",
+        "zip",
+        "any",
+        "all",
+        "abs",
+        "round",
+        "iter",
+        "next",
+        "id",
+        "input",
+        "hash",
+        "dir",
+        "vars",
+    ]
 )
 
 SNIPPETS: dict[str, str] = {
@@ -186,6 +264,12 @@ def found(what, f):
         except Exception as error:
             print(mask, error)
             why = error
+            try:  # no depth on it: that of the surface it stands against, at its middle
+                point = spot((mask.center + 0.5) / f.source_scale - 0.5, f)
+                clouds.append(point)
+                found.boxes.append((mask.box, float(point.plain[-1])))
+            except Exception as nothing:
+                print(nothing)
             continue
         cloud = one_surface(cloud, mask.method in ("hog", "haar", "people", "faces"))
         found.boxes.append((mask.box, float(np.median(cloud.plain[:, 2]))))
@@ -216,7 +300,7 @@ def gap(a, b, how="middle"):
 NEEDS = {
     "named": ["middle"],
     "spot": ["middle"],
-    "found": ["middle"],
+    "found": ["middle", "spot"],
     "near": ["middle"],
     "gap": ["near"],
     "colour_of": ["named"],

@@ -112,7 +112,8 @@ def _marker_finding(
     if question.ask == "largest":
         quantity, end = question.extra.get("quantity", "size"), question.extra.get("end", "max")
         sizes, middles = values["sides"], values["middles"]
-        assert isinstance(sizes, list) and isinstance(middles, list)
+        assert isinstance(sizes, list)
+        assert isinstance(middles, list)
         scores = {
             "x": [m[0] for m in middles], "elevation": [-m[1] for m in middles],
             "distance": [-s for s in sizes],

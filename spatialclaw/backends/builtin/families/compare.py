@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Generator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from spatialclaw.backends.builtin.families.follow import follow
 from spatialclaw.backends.builtin.families.moving import main, speed_of
 from spatialclaw.backends.builtin.families.size import SIDES, expression
-from spatialclaw.backends.builtin.inquiry import Inquiry
+from spatialclaw.backends.builtin.inquiry import Handle, Inquiry
 from spatialclaw.backends.builtin.language import Thing
 from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, NotGrounded, Seen
 from spatialclaw.primitives.wording import match_names
@@ -73,7 +74,7 @@ def order(inquiry: Inquiry) -> Investigation:
     values = [value or 0.0 for value in scores.values]
     ranked = sorted(range(len(values)), key=lambda i: values[i], reverse=end == "max")
     sure = 0.95
-    for a, b in zip(ranked, ranked[1:], strict=False):
+    for a, b in pairwise(ranked):
         sure = min(sure, _pair(values[a] - values[b], scores.sigmas[a], scores.sigmas[b]))
     shown = ", ".join(f"{scores.names[i]} {values[i]:.3f}" for i in ranked)
     return Finding(
@@ -158,7 +159,8 @@ def _measure(
         flat = yield from _in_picture(inquiry, things, quantity)
         if flat is not None:
             return flat
-    handles, missing = [], []
+    handles: list[Handle | None] = []
+    missing: list[str] = []
     for thing in things:
         try:
             (handle,) = yield from inquiry.find([thing])
@@ -172,11 +174,11 @@ def _measure(
     code += "shape = lambda c: box_of(c) if c.ndim > 1 and len(c) >= 50 else c\n"
     unit = "m"
     rows = []
-    for handle, thing in zip(handles, things, strict=True):
-        if handle is None:
+    for held, thing in zip(handles, things, strict=True):
+        if held is None:
             rows.append("(None, 0.0)")
             continue
-        name = handle.name
+        name = held.name
         if quantity == "distance" and other is not None:
             rows.append(f"gap({name}, {other.name}, 'near')[:2]")
         elif quantity == "distance":

@@ -109,7 +109,7 @@ def _detected(inquiry: Inquiry, thing: Thing) -> Investigation:
     )
     value = most if len(known) == 1 else often
     scores = [float(s) for s in seen.get("scores", []) or []]
-    sure = 0.55 + 0.2 * (min(scores) if scores else 0.0)
+    sure = 0.45 + 0.15 * (min(scores) if scores else 0.0)
     evidence = [f"{seen.get('method')}: {known} in the frames looked at", f"scores {scores}"]
     condition = inquiry.question.ask
     if condition in ("relation", "on", "within"):
@@ -171,14 +171,14 @@ def _filtered(inquiry: Inquiry, thing: Thing, ids: tuple[int, ...]) -> Investiga
     elif question.ask == "compare":
         quantity, end = str(question.extra["quantity"]), str(question.extra["end"])
         bound = yield from inquiry.find([others[-1]])
-        what = {
+        formula = {
             "distance": f"float(measure.distance(box_of(c), frames[{frame}]).value)",
             "elevation": "float(middle(c) @ up_of(c))",
         }.get(quantity)
-        if what is None:
-            what = f"(lambda s: {expression('volume' if quantity == 'size' else quantity, thing)})(sides(c))"
+        if formula is None:
+            formula = f"(lambda s: {expression('volume' if quantity == 'size' else quantity, thing)})(sides(c))"
         sign = ">" if end == "max" else "<"
-        code += f"value_of = lambda c: {what}\nlimit = value_of({bound[0].name}[0])\n"
+        code += f"value_of = lambda c: {formula}\nlimit = value_of({bound[0].name}[0])\n"
         code += f"them = {{i: c for i, c in them.items() if i not in {list(bound[0].ids)}}}\n"
         code += f"scored = {{i: round(value_of(c), 3) for i, c in them.items()}}\nprint(scored, limit)\nkeep = [i for i, v in scored.items() if v {sign} limit]\n"
     elif handle:

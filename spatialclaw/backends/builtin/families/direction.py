@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from spatialclaw.backends.builtin.inquiry import Inquiry
+from spatialclaw.backends.builtin.inquiry import Handle, Inquiry
 from spatialclaw.backends.builtin.language import Thing
 from spatialclaw.backends.builtin.language.words import directions_in
 from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, NotGrounded
@@ -147,7 +147,7 @@ def _what(inquiry: Inquiry) -> Investigation:
         texts = list(dict.fromkeys(name for i, name in inquiry.facts.objects if i not in taken))
     items = [Thing(t.lower(), t.lower().split()[-1], tuple(t.lower().split())) for t in texts]
     first = yield from inquiry.find([stand, face])
-    found = []
+    found: list[Handle | None] = []
     for item in items:
         try:
             (handle,) = yield from inquiry.find([item])

@@ -75,6 +75,18 @@ def confidence(value: float, sigma: float | None, base: float = 0.9) -> float:
     return max(0.35, min(base, base - 1.5 * share))
 
 
+def seen_by(evidence: list[str], *handles: Handle) -> float:
+    """Factor of the confidence for how surely the things are what the question names."""
+    factor = 1.0
+    for handle in handles:
+        if handle.source in ("pixel", "capture"):
+            continue
+        factor *= 0.5 if "colour" in handle.source else 0.8
+        what = "by its colour alone" if "colour" in handle.source else f"by {handle.source}"
+        evidence.append(f"{handle.label} was found {what}; no model looked at it")
+    return factor
+
+
 def investigate(inquiry: Inquiry) -> Investigation:
     """The whole family."""
     question = inquiry.question
@@ -136,7 +148,7 @@ def _between(inquiry: Inquiry, one: Thing, two: Thing) -> Investigation:
     value, sigma, unit = read_measurement(seen, f"the distance from {one} to {two}")
     measured(unit, "the distance")
     evidence = [f"{one} by {first.source}, {two} by {second.source}: {value:.3f} {unit} ({kind})"]
-    sure = confidence(value, sigma)
+    sure = confidence(value, sigma) * seen_by(evidence, first, second)
     check = yield from _check_between(inquiry, first, second, kind)
     if check is not None:
         evidence.append(f"check: {check[1]}")
@@ -190,9 +202,8 @@ def _to_camera(inquiry: Inquiry, thing: Thing) -> Investigation:
     sure = confidence(value, sigma)
     if handle.source == "pixel" and thing.pixel is not None:
         sigma, sure = yield from _check_pixel(inquiry, thing, frame, value, sigma, sure, evidence)
-    elif handle.source not in ("pixel", "capture"):
-        sure = min(sure, 0.7)
-        evidence.append(f"what was segmented as {thing} was not seen by a model")
+    else:
+        sure *= seen_by(evidence, handle)
     return Finding("number", value, unit, sigma, sure, tuple(evidence))
 
 

@@ -14,7 +14,9 @@ __all__ = ["investigate"]
 
 def investigate(inquiry: Inquiry, family: Callable[[Inquiry], Investigation]) -> Investigation:
     """Runs the parts one after another."""
-    texts, evidence, sure = [], [], 1.0
+    texts: list[str] = []
+    evidence: list[str] = []
+    sure = 1.0
     for part in inquiry.question.extra["parts"]:
         finding = yield from family(replace(inquiry, question=part))
         submission = submission_of(finding, part)

@@ -138,9 +138,7 @@ def _choose(
         offered = list(found)
     best = max(
         offered,
-        key=lambda word: (
-            found[word][0] if found[word][1] == "m" or len(offered) == 1 else found[word][0]
-        ),
+        key=lambda word: found[word][0],
     )
     return Finding("word", best, confidence=_sure(found[best]), evidence=tuple(evidence))
 

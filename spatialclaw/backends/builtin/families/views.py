@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 
 from spatialclaw.backends.builtin.families.camera import motion_between
@@ -94,11 +95,9 @@ def investigate(inquiry: Inquiry) -> Investigation:
         places = inquiry.facts.views(question, inquiry.media)
         picked = places[:2] if len(places) >= 2 else list(inquiry.pair())
     nearness, how, sure = yield from _nearness(inquiry, thing, picked)
-    best = max(range(len(picked)), key=lambda i: nearness[i] if nearness[i] is not None else -1e9)
-    if end == "max":
-        best = min(
-            range(len(picked)), key=lambda i: nearness[i] if nearness[i] is not None else 1e9
-        )
+    far = -1e9 if end == "min" else 1e9
+    scored = [far if value is None else value for value in nearness]
+    best = scored.index(max(scored) if end == "min" else min(scored))
     evidence = (how,)
     if question.ask == "compare":
         first, second = nearness[0], nearness[1]
@@ -122,7 +121,7 @@ def _view_name(inquiry: Inquiry, position: int) -> str:
         lowered = text.lower()
         if position < 8 and ordinal[position] in lowered:
             return text
-        digits = [int(d) for d in __import__("re").findall(r"\d+", lowered)]
+        digits = [int(d) for d in re.findall(r"\d+", lowered)]
         if digits == [position + 1] or digits == [inquiry.facts.indices[position]]:
             return text
     return name if not inquiry.facts.is_video else f"frame {inquiry.facts.indices[position]}"

@@ -202,9 +202,7 @@ def _from_choices(choices: dict[str, str], normal: Normal, family: str) -> list[
 def _is_yes_no(spoken: str, choices: dict[str, str] | None) -> bool:
     if choices is not None:
         texts = {text.strip(" .").lower() for text in choices.values()}
-        if not texts <= {"yes", "no", "true", "false", "cannot be determined", "not sure"}:
-            return False
-        return True
+        return texts <= {"yes", "no", "true", "false", "cannot be determined", "not sure"}
     final = [part for part in re.split(r"\s[?.](?:\s|$)", spoken) if part.strip()][-1].strip()
     asked = re.match(
         r"(?:[^?]*?, )?(?:is|are|was|were|do|does|did|has|have|can|could|will|would) ", final

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from spatialclaw.backends.builtin.language.slots import View
 
@@ -19,13 +19,47 @@ __all__ = [
 NUMBER_WORDS = {
     word: number
     for number, word in enumerate(
-        ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty"]
+        [
+            "zero",
+            "one",
+            "two",
+            "three",
+            "four",
+            "five",
+            "six",
+            "seven",
+            "eight",
+            "nine",
+            "ten",
+            "eleven",
+            "twelve",
+            "thirteen",
+            "fourteen",
+            "fifteen",
+            "sixteen",
+            "seventeen",
+            "eighteen",
+            "nineteen",
+            "twenty",
+        ]
     )
 }
 ORDINALS = {
     word: number
     for number, word in enumerate(
-        ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth"], start=1
+        [
+            "first",
+            "second",
+            "third",
+            "fourth",
+            "fifth",
+            "sixth",
+            "seventh",
+            "eighth",
+            "ninth",
+            "tenth",
+        ],
+        start=1,
     )
 }
 
@@ -53,7 +87,7 @@ UNITS = {
 }
 _TO_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001, "km": 1000.0, "ft": 0.3048, "in": 0.0254}
 
-_SPELLING = [
+_SPELLING: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
     (r"[‘’´`]", "'"),
     (r"[“”]", '"'),
     (r"[–—−]", "-"),
@@ -199,7 +233,7 @@ def normalise(question: str, names: Sequence[str] = ()) -> Normal:
     text = re.sub(r"\s+", " ", text).strip()
     text = re.split(r"\s(?:choices|options|answer choices|possible answers)\s?:", text)[0]
     for pattern, to in _SPELLING:
-        text = re.sub(pattern, to, text)  # type: ignore[arg-type]
+        text = re.sub(pattern, to, text)
     views: list[View] = []
     pixels: list[tuple[float, float]] = []
     text = _take_names(text, names, views)
@@ -219,7 +253,26 @@ def normalise(question: str, names: Sequence[str] = ()) -> Normal:
     return Normal(text, pixels, views, unit)
 
 
-COLORS = ["red", "orange", "yellow", "green", "blue", "purple", "violet", "pink", "brown", "black", "white", "gray", "cyan", "turquoise", "magenta", "beige", "golden", "silver"]
+COLORS = [
+    "red",
+    "orange",
+    "yellow",
+    "green",
+    "blue",
+    "purple",
+    "violet",
+    "pink",
+    "brown",
+    "black",
+    "white",
+    "gray",
+    "cyan",
+    "turquoise",
+    "magenta",
+    "beige",
+    "golden",
+    "silver",
+]
 
 
 def _join_colors(match: re.Match[str]) -> str:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 
 from spatialclaw.backends.builtin.language.normal import NUMBER_WORDS, Normal
-from spatialclaw.backends.builtin.language.slots import Thing, View
+from spatialclaw.backends.builtin.language.slots import Thing, ThingKind, View
 
-__all__ = ["CAMERA", "read_thing", "same_noun", "singular", "split_list"]
+__all__ = ["CAMERA", "read_thing", "singular", "split_list"]
 
 CAMERA = (
     r"(?:(?:the|my|your|our|this|a) )?(?:(?:current|left|first) )?(?:camera|observer|viewer|"
@@ -82,35 +82,6 @@ _NOT_PLURAL = (
     "cactus",
 )
 
-SYNONYMS = [
-    {"sofa", "couch", "settee", "loveseat"},
-    {"tv", "television", "screen", "monitor", "tv monitor"},
-    {"fridge", "refrigerator"},
-    {"bin", "trash can", "dustbin", "wastebasket", "trash bin", "garbage can", "waste bin"},
-    {"mug", "cup"},
-    {"plant", "potted plant", "houseplant"},
-    {"rug", "carpet", "mat"},
-    {"wardrobe", "closet", "armoire"},
-    {"cupboard", "cabinet"},
-    {"stove", "cooker", "oven"},
-    {"lamp", "light", "floor lamp"},
-    {"bookshelf", "bookcase", "shelf", "book shelf"},
-    {"phone", "telephone", "mobile phone", "cell phone"},
-    {"person", "pedestrian", "human", "people", "passer-by", "walker"},
-    {"man", "person"},
-    {"woman", "person"},
-    {"boy", "child", "person"},
-    {"girl", "child", "person"},
-    {"child", "kid", "person"},
-    {"ball", "sphere"},
-    {"box", "carton", "crate", "cube"},
-    {"table", "desk"},
-    {"picture", "painting"},
-    {"notebook", "laptop"},
-    {"bottle", "flask"},
-    {"car", "vehicle", "automobile"},
-]
-
 
 def singular(word: str) -> str:
     """The singular of an English noun, by rule."""
@@ -123,11 +94,6 @@ def singular(word: str) -> str:
     if re.search(r"(?:s|x|z|ch|sh)es$", word):
         return word[:-2]
     return word[:-1]
-
-
-def same_noun(a: str, b: str) -> bool:
-    """Whether two nouns in the singular mean the same sort of thing."""
-    return a == b or any(a in group and b in group for group in SYNONYMS)
 
 
 def read_thing(phrase: str, normal: Normal) -> Thing:
@@ -175,7 +141,7 @@ def read_thing(phrase: str, normal: Normal) -> Thing:
         r"(?: (?:[a-z]|\d))?|one|surface|thing|object|surface point)",
         text,
     ):
-        kind = "pixel" if pixel else "object"
+        kind: ThingKind = "pixel" if pixel else "object"
         return Thing(
             text or str(pixel),
             head=singular(text) or "point",
@@ -184,12 +150,12 @@ def read_thing(phrase: str, normal: Normal) -> Thing:
             pixel=pixel,
             view=view,
             part=part,
-        )  # type: ignore[arg-type]
+        )
     if re.fullmatch(r"(?:ground|floor)(?: (?:plane|level))?", text):
         return Thing("floor", "floor", ("floor",), "floor", pixel, view, part)
     if re.fullmatch(r"(?:scene|picture|image|photo|frame|view|room)", text) and not pixel:
-        kind_of = "object" if text == "room" else "picture"
-        return Thing(text, text, (text,), kind_of, None, view, part)  # type: ignore[arg-type]
+        kind_of: ThingKind = "object" if text == "room" else "picture"
+        return Thing(text, text, (text,), kind_of, None, view, part)
     number = None
     counted = re.match(rf"({'|'.join(NUMBER_WORDS)}|\d+) (?=[a-z])", text)
     if counted and not re.match(r"\d+$", text):
