@@ -129,8 +129,7 @@ def encode(pixels: Pixels, *, sharp: bool = False) -> tuple[bytes, str]:
     """
     import cv2
 
-    bgr = pixels[..., ::-1]
-    bgr = np.ascontiguousarray(bgr)
+    bgr = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2BGR)
     if sharp or pixels.shape[0] * pixels.shape[1] <= 64 * 64:
         ok, data = cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 3])
         if ok and data.size <= 1_500_000:

@@ -9,10 +9,6 @@ files that the handler chose.
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -25,11 +21,9 @@ from pydantic import BaseModel, ValidationError
 from spatialclaw.errors import SpatialclawError
 from spatialclaw.primitives.errors import PrimitiveError
 
-__all__ = ["Call", "Gateway", "GatewayServer", "WithFiles"]
+__all__ = ["MAX_FRAME", "Call", "Gateway", "WithFiles", "encode_reply"]
 
 MAX_FRAME = 32 * 1024 * 1024
-MAX_CONNECTIONS = 16
-FRAME_SECONDS = 20.0
 _MAX_ITEMS = 100_000
 
 
@@ -146,7 +140,7 @@ class Gateway:
             ValueError: The frame is no request at all; the connection is not worth keeping.
         """
         started = time.perf_counter()
-        request = _decode(frame)
+        request = decode_request(frame)
         number, name = request["id"], request["method"]
         files: list[Path] = []
         params: dict[str, Any] = {}
@@ -180,10 +174,10 @@ class Gateway:
             raise
         except Exception as failed:  # a bug of a handler must not end the run's gateway
             error = {"type": "PrimitiveError", "message": f"{name}: {type(failed).__name__}"}
-        reply = _reply(number, result, error)
+        reply = encode_reply(number, result, error)
         if len(reply) > MAX_FRAME:
             error = {"type": "TooMuch", "message": f"{name}: the reply has {len(reply)} bytes"}
-            reply, files = _reply(number, None, error), []
+            reply, files = encode_reply(number, None, error), []
         if self.record is not None and (method is None or method.recorded):
             self.record(
                 Call(
@@ -229,114 +223,7 @@ class PrimitiveUnavailable(PrimitiveError):
 PrimitiveUnavailable.__name__ = "Unavailable"
 
 
-class GatewayServer:
-    """Serves a `Gateway` on one Unix socket.
-
-    Args:
-        path: Where to listen; in a folder that nobody else may enter.
-        gateway: What to serve; may be exchanged while it runs.
-    """
-
-    def __init__(self, path: Path, gateway: Gateway) -> None:
-        self.path = path
-        self.gateway = gateway
-        self.refused = 0
-        self._listener: socket.socket | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._accepting: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Starts to listen."""
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        listener.bind(str(self.path))
-        self.path.chmod(0o666)  # the folder keeps others out
-        listener.listen(16)
-        listener.setblocking(False)
-        self._listener = listener
-        self._accepting = asyncio.ensure_future(self._accept(listener))
-
-    async def aclose(self) -> None:
-        """Stops listening and ends every connection."""
-        tasks = [t for t in (self._accepting, *self._tasks) if t is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._listener is not None:
-            self._listener.close()
-            self._listener = None
-        with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
-
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                sock, _ = await loop.sock_accept(listener)
-            except OSError:  # no descriptors left: wait until some are free again
-                await asyncio.sleep(0.1)
-                continue
-            sock.setblocking(False)
-            if len(self._tasks) >= MAX_CONNECTIONS:
-                self.refused += 1
-                sock.close()
-                continue
-            task = asyncio.ensure_future(self._serve(sock))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    async def _serve(self, sock: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                head = await _exactly(loop, sock, 4)
-                (size,) = struct.unpack(">I", head)
-                if size > MAX_FRAME:
-                    reply = _reply(None, None, {"type": "TooMuch", "message": "frame too large"})
-                    await loop.sock_sendall(sock, struct.pack(">I", len(reply)) + reply)
-                    return
-                # a frame that has begun has to arrive: nobody may hold memory by sending slowly
-                frame = await asyncio.wait_for(_exactly(loop, sock, size), FRAME_SECONDS)
-                reply, files = await self.gateway.answer(frame)
-                await asyncio.wait_for(self._send(loop, sock, reply, files), FRAME_SECONDS)
-        except (ValueError, OSError, EOFError, TimeoutError):
-            self.refused += 1  # garbage, half a frame, too slow, gone: the connection ends
-        finally:
-            sock.close()
-
-    async def _send(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, reply: bytes, files: list[Path]
-    ) -> None:
-        head = struct.pack(">I", len(reply))
-        fds = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in files]
-        try:
-            if fds:
-                while True:
-                    try:
-                        socket.send_fds(sock, [head], fds)
-                        break
-                    except BlockingIOError:
-                        await asyncio.sleep(0.001)
-                await loop.sock_sendall(sock, reply)
-            else:
-                await loop.sock_sendall(sock, head + reply)
-        finally:
-            for fd in fds:
-                os.close(fd)
-
-
-async def _exactly(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: int) -> bytes:
-    parts = bytearray()
-    while len(parts) < size:
-        data = await loop.sock_recv(sock, min(size - len(parts), 1 << 20))
-        if not data:
-            if parts:
-                raise ValueError("half a frame")
-            raise EOFError
-        parts += data
-    return bytes(parts)
-
-
-def _decode(frame: bytes) -> dict[str, Any]:
+def decode_request(frame: bytes) -> dict[str, Any]:
     try:
         request = msgpack.unpackb(
             frame,
@@ -357,7 +244,8 @@ def _decode(frame: bytes) -> dict[str, Any]:
     return request
 
 
-def _reply(number: int | None, result: Any, error: dict[str, Any] | None) -> bytes:
+def encode_reply(number: int | None, result: Any, error: dict[str, Any] | None) -> bytes:
+    """A reply as a frame without its length."""
     message: dict[str, Any] = {"id": number, "ok": error is None}
     if error is None:
         message["result"] = result

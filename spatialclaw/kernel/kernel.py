@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import shutil
-import signal
 import time
 from collections.abc import Iterable
 from dataclasses import replace
@@ -18,18 +17,17 @@ import zmq.asyncio
 
 from spatialclaw.errors import KernelDied, KernelError, KernelStartError
 from spatialclaw.kernel.collect import Collector
-from spatialclaw.kernel.deaths import describe_exit
 from spatialclaw.kernel.folders import make_scratch
 from spatialclaw.kernel.gateway import Gateway, WithFiles
+from spatialclaw.kernel.ladder import Ending, run_cell
 from spatialclaw.kernel.methods import Nothing
 from spatialclaw.kernel.options import KernelOptions
-from spatialclaw.kernel.results import CellError, CellResult
+from spatialclaw.kernel.results import CellResult
 from spatialclaw.kernel.tree import Live, Tree
 
 __all__ = ["Kernel", "Value"]
 
 RERUN_SECONDS = 600.0
-_LAST_WORDS_SECONDS = 0.05
 
 
 class Value(dict[str, Any]):
@@ -58,6 +56,7 @@ class Kernel:
         self._pending: asyncio.Task[None] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._unkept = ""
+        self._abandoned = ""
         self._histories: dict[str, list[str]] = {}
         self._starts = 0
         self._executing = self._interrupted = self._closed = False
@@ -216,91 +215,43 @@ class Kernel:
             tree, live = self._there()
             self._executing, self._interrupted = True, False
             try:
-                return await self._run(tree, live, code, timeout)
+                ending = await run_cell(tree, live, code, seconds=timeout, options=self.options)
+            except asyncio.CancelledError:
+                self._abandoned = code
+                raise
             finally:
                 self._executing = False
+            return ending.result(await self._book(code, ending))
 
-    async def _run(self, tree: Tree, live: Live, code: str, seconds: float) -> CellResult:
-        began = time.monotonic()
-        collector = Collector(self.options.max_output, self.options.max_images)
-        raw: list[Any] = []
-
-        async def raw_output() -> None:
-            raw[:] = await tree.raw_output()
-
-        cell: asyncio.Future[str] = asyncio.ensure_future(
-            live.channel.cell(code, collector, raw_output)
-        )
-        both: set[asyncio.Future[Any]] = {cell, live.exited}
-        late = False
-        try:
-            await asyncio.wait(both, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if not cell.done() and live.alive:
-                late = True
-                await tree.interrupt(live)
-                grace = self.options.grace
-                await asyncio.wait(both, timeout=grace, return_when=asyncio.FIRST_COMPLETED)
-            if cell.done():
-                status = cell.result()
-                collector.raw(*raw)
-                ok = status == "ok" and not late
-                lost = await self._after(code, ok=ok, late=late)
-                result = collector.finish(
-                    "ok" if ok else "timeout" if late else "error",
-                    seconds=time.monotonic() - began,
-                    lost=lost,
-                )
-                return _timed_out(result, seconds) if late else result
-            if late and live.alive:
-                return await self._hung(tree, live, collector, seconds, began)
-            # what it had sent before it ended is still coming in
-            await asyncio.wait({cell}, timeout=_LAST_WORDS_SECONDS)
-            return await self._died(live, collector, began, late=late, seconds=seconds)
-        finally:
-            if not cell.done():
-                cell.cancel()
-                await asyncio.gather(cell, return_exceptions=True)
-
-    async def _after(self, code: str, *, ok: bool, late: bool) -> str:
-        """Books a cell whose process lives; returns what is lost."""
-        if ok:
+    async def _book(self, code: str, ending: Ending) -> str:
+        """Enters a cell in the history, goes back if need be; returns what is lost."""
+        if ending.how == "ok":
             self.cells.append(code)
             if self.options.transactional:
                 self._keeping = asyncio.ensure_future(self._keep_before())
             return ""
+        if not ending.process_lives:
+            hung = ending.how == "hung"
+            why = "the cell did not stop and was killed" if hung else "the kernel's process ended"
+            return await self._back(why, dead=True)
         if self.options.transactional:
             return await self._back("the cell was undone")
-        if late or self._interrupted:
-            self.cells.append(code)
+        self.cells.append(code)  # what it did before it failed is part of the state
+        if ending.how == "late" or self._interrupted:
             return "the cell was interrupted; what it did until then stays"
-        self.cells.append(code)  # what it did before it raised is part of the state
         return ""
 
-    async def _hung(
-        self, tree: Tree, live: Live, collector: Collector, seconds: float, began: float
-    ) -> CellResult:
-        """The cell does not heed the interrupt: its process has to go."""
-        await tree.signal(live, signal.SIGTERM)
-        await asyncio.wait({live.exited}, timeout=0.1)
-        if live.alive and not await tree.kill(live, seconds=0.25):
-            tree.launched.kill()
-        lost = await self._back("the cell did not stop and was killed", dead=True)
-        result = collector.finish("timeout", seconds=time.monotonic() - began, lost=lost)
-        return _timed_out(result, seconds)
-
-    async def _died(
-        self, live: Live, collector: Collector, began: float, *, late: bool, seconds: float
-    ) -> CellResult:
-        ending = live.exited.result()
-        collector.raw(ending.out, ending.err)
-        death = describe_exit(ending)
-        lost = await self._back("the kernel's process ended", dead=True)
-        took = time.monotonic() - began
-        if late:
-            return _timed_out(collector.finish("timeout", seconds=took, lost=lost), seconds)
-        said = f"{ending.err.get('head', '')}{ending.err.get('tail', '')}".strip()
-        error = CellError("KernelDied", str(death), traceback=said[-2000:])
-        return replace(collector.finish("died", seconds=took, lost=lost), error=error)
+    async def _abandon(self) -> None:
+        """Ends a cell that nobody waits for any more; keeps the state if the cell heeds that."""
+        tree, live = self._there()
+        self._abandoned = ""
+        await tree.interrupt(live)
+        try:
+            await tree.request(live, "ping", seconds=self.options.grace)
+            self._note(["a cell was abandoned and interrupted; what it did until then stays"])
+        except (TimeoutError, KernelDied):
+            await tree.kill(live)
+            self._note([await self._back("an abandoned cell was killed", dead=True)])
 
     # -- going back ----------------------------------------------------------------------------
     async def _back(self, why: str, *, dead: bool = False) -> str:
@@ -374,12 +325,14 @@ class Kernel:
         keeping, self._keeping = self._keeping, None
         if keeping is not None:
             await asyncio.gather(keeping, return_exceptions=True)
+        if self._abandoned and not self._closed:
+            await self._abandon()
         if self._live is not None and not self._live.alive and not self._closed:
             # it died between two cells: a thread that a cell left, or somebody killed it
-            self.notes.append(await self._back("the kernel died between two cells", dead=True))
-            pending, self._pending = self._pending, None
-            if pending is not None:
-                await pending
+            self._note([await self._back("the kernel died between two cells", dead=True)])
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            await pending
 
     async def interrupt(self) -> None:
         """Interrupts the running cell (KeyboardInterrupt in it); nothing happens without one."""
@@ -491,16 +444,3 @@ class Kernel:
 
     def _own(self, name: str) -> str:
         return f"{id(self)}:user:{name}"
-
-
-def _timed_out(result: CellResult, seconds: float) -> CellResult:
-    inner = result.error
-    line = inner.line if inner is not None else None
-    where = f" (in line {line})" if line else ""
-    error = CellError(
-        "Timeout",
-        f"the cell was ended after {seconds:g} s{where}",
-        traceback=inner.traceback if inner is not None and line else "",
-        line=line,
-    )
-    return replace(result, error=error)

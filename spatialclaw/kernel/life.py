@@ -92,6 +92,20 @@ class LifeLine:
         """Makes room for a newer snapshot of the same name."""
         self._snaps.pop(name, None)
 
+    async def post(self, op: str, **what: Any) -> None:
+        """Orders something without waiting until it is done.
+
+        Raises:
+            ConnectionError: The guard is gone.
+        """
+        if self._sock is None or self.lost.is_set():
+            raise ConnectionError("the guard is gone")
+        line = json.dumps({"op": op, "n": 0, **what}).encode() + b"\n"
+        try:
+            await asyncio.get_running_loop().sock_sendall(self._sock, line)
+        except OSError as error:
+            raise ConnectionError("the guard is gone") from error
+
     async def order(self, op: str, *, seconds: float = 5.0, **what: Any) -> dict[str, Any]:
         """Orders something and waits until it is done.
 

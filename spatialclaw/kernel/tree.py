@@ -18,7 +18,8 @@ import zmq.asyncio
 from spatialclaw.errors import KernelDied, KernelStartError
 from spatialclaw.kernel.channel import Channel, connection_info
 from spatialclaw.kernel.deaths import describe_exit
-from spatialclaw.kernel.gateway import Gateway, GatewayServer
+from spatialclaw.kernel.gateway import Gateway
+from spatialclaw.kernel.gateway_server import GatewayServer
 from spatialclaw.kernel.launch import Launched, Layout, prepare, start
 from spatialclaw.kernel.life import Exit, LifeLine
 from spatialclaw.kernel.options import KernelOptions
@@ -165,8 +166,8 @@ class Tree:
 
     async def signal(self, live: Live, number: signal.Signals) -> None:
         """Signals the kernel's process group."""
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await self.life.order("signal", signal=int(number), gen=live.gen, seconds=0.5)
+        with contextlib.suppress(ConnectionError):
+            await self.life.post("signal", signal=int(number), gen=live.gen)
 
     async def interrupt(self, live: Live) -> None:
         """Raises KeyboardInterrupt in the cell that runs."""
@@ -180,8 +181,8 @@ class Tree:
         Returns:
             Whether it is known to have ended.
         """
-        with contextlib.suppress(ConnectionError, TimeoutError):
-            await self.life.order("kill", gen=live.gen, seconds=seconds)
+        with contextlib.suppress(ConnectionError):
+            await self.life.post("kill", gen=live.gen)
             if wait:
                 await asyncio.wait({live.exited}, timeout=seconds)
         return live.exited.done()

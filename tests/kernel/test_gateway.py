@@ -17,8 +17,9 @@ from pydantic import BaseModel, ConfigDict
 
 from spatialclaw.errors import BackendUnreachable
 from spatialclaw.kernel import Call, Gateway, Kernel, KernelOptions, LocateParams, LookParams
-from spatialclaw.kernel import gateway as module
-from spatialclaw.kernel.gateway import GatewayServer, WithFiles
+from spatialclaw.kernel import gateway_server as module
+from spatialclaw.kernel.gateway import WithFiles
+from spatialclaw.kernel.gateway_server import GatewayServer
 from spatialclaw.kernel.methods import DecodeParams
 from spatialclaw.primitives.errors import (
     Ambiguous,

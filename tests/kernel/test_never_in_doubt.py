@@ -364,3 +364,22 @@ async def test_nothing_is_left_of_a_closed_kernel(monkeypatch: pytest.MonkeyPatc
     assert me.num_fds() <= descriptors
     assert len(me.children(recursive=True)) <= children
     assert not [name for name in os.listdir("/dev/shm") if name.startswith("sc-left-")]
+
+
+async def test_a_cell_that_nobody_waits_for_any_more(kernel: Kernel) -> None:
+    await kernel.execute("x = 1")
+    cell = asyncio.create_task(kernel.execute("x = 2\nwhile True: pass", timeout=60))
+    await asyncio.sleep(0.3)
+    cell.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await cell
+    result = await asyncio.wait_for(kernel.execute("x"), 2)
+    assert result.result == "2"
+    assert any("abandoned" in note for note in kernel.notes)
+    cell = asyncio.create_task(
+        kernel.execute("import signal; signal.signal(2, signal.SIG_IGN)\nwhile True: pass")
+    )
+    await asyncio.sleep(0.3)
+    cell.cancel()
+    await asyncio.gather(cell, return_exceptions=True)
+    await usable(kernel)

@@ -27,10 +27,10 @@ from traitlets import Type
 from traitlets.config import Config
 
 from spatialclaw.kernel.inside.cell import CellWatch
-from spatialclaw.kernel.inside.guard import Tie
 from spatialclaw.kernel.inside.sleep import Woken
 from spatialclaw.kernel.inside.stream import CappedStream
 from spatialclaw.kernel.inside.trace import describe
+from spatialclaw.kernel.inside.wire import Tie
 
 __all__ = ["App", "Order", "prewarm"]
 
@@ -118,7 +118,8 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         self.watch.before(code)
         try:
             reply = await super().do_execute(code, silent, *args, **kwargs)
-        except Exception as error:  # IPython met an exception it cannot even print
+        except (Exception, KeyboardInterrupt) as error:
+            # IPython met an exception it cannot print, or was interrupted on its way out
             reply = {"status": "error", "ename": type(error).__name__, "evalue": ""}
             reply |= {"traceback": [], "user_expressions": {}, "payload": []}
             reply["execution_count"] = self.execution_count

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import reprlib
+import signal
 import sys
 import time
 import types
@@ -57,6 +58,7 @@ class CellWatch:
 
     def after(self, error: dict[str, Any] | None) -> None:
         """To be called when a cell has ended, one way or another: publishes its report."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the cell is over: too late to interrupt it
         seconds = time.perf_counter() - self.started
         repaired = self._repair()
         self.cells += 1

@@ -13,7 +13,6 @@ processes that have been the kernel: 0 first, one more with every waking of a sn
 
 from __future__ import annotations
 
-import array
 import contextlib
 import json
 import os
@@ -23,81 +22,13 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from spatialclaw.kernel.inside.tree import descendants, die_with_parent, end_all, subreaper
+from spatialclaw.kernel.inside.wire import Raw, Tie, receive, transmit
 
-__all__ = ["Tie", "receive", "supervise", "transmit"]
-
-_HEAD = _TAIL = 32_768
-
-
-@dataclass
-class Tie:
-    """What ties a kernel to its guard.
-
-    Attributes:
-        channel: Socket to the guard, one JSON object a packet.
-        gen: Which generation this kernel is.
-    """
-
-    channel: socket.socket
-    gen: int
-
-    def say(self, **message: Any) -> None:
-        """Tells the guard something; a guard that is gone is no error (we are about to die)."""
-        with contextlib.suppress(OSError):
-            transmit(self.channel, message)
-
-
-def transmit(sock: socket.socket, message: dict[str, Any], fds: list[int] | None = None) -> None:
-    """Sends one packet with file descriptors."""
-    extra = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))] if fds else []
-    sock.sendmsg([json.dumps(message).encode()], extra)
-
-
-def receive(sock: socket.socket) -> tuple[dict[str, Any] | None, list[int]]:
-    """Receives one packet with file descriptors; None when the other end is gone."""
-    fds = array.array("i")
-    try:
-        data, ancillary, _flags, _address = sock.recvmsg(65536, socket.CMSG_SPACE(4 * 4))
-    except ConnectionError:
-        return None, []
-    for level, kind, payload in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
-            fds.frombytes(payload[: len(payload) - len(payload) % fds.itemsize])
-    if not data:
-        return None, list(fds)
-    return json.loads(data), list(fds)
-
-
-@dataclass
-class _Raw:
-    """Head and tail of what came through a file descriptor since the last flush."""
-
-    head: bytearray = field(default_factory=bytearray)
-    tail: bytearray = field(default_factory=bytearray)
-    dropped: int = 0
-
-    def add(self, data: bytes) -> None:
-        room = _HEAD - len(self.head)
-        if room > 0:
-            self.head += data[:room]
-            data = data[room:]
-        self.tail += data
-        if len(self.tail) > _TAIL:
-            self.dropped += len(self.tail) - _TAIL
-            del self.tail[: len(self.tail) - _TAIL]
-
-    def take(self) -> dict[str, Any]:
-        report = {
-            "head": self.head.decode("utf-8", "replace"),
-            "tail": self.tail.decode("utf-8", "replace"),
-            "dropped": self.dropped,
-        }
-        self.head, self.tail, self.dropped = bytearray(), bytearray(), 0
-        return report
+__all__ = ["supervise"]
 
 
 @dataclass
@@ -121,7 +52,7 @@ class _Guard:
         self.selector = selectors.DefaultSelector()
         self.live: dict[int, _Live] = {}
         self.sleepers: dict[str, _Sleeper] = {}
-        self.raw = {1: _Raw(), 2: _Raw()}
+        self.raw = {1: Raw(), 2: Raw()}
         self.pipes: dict[int, int] = {}
         self.writers: dict[int, int] = {}
 

@@ -12,8 +12,9 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from spatialclaw.kernel.inside.guard import Tie, supervise
+from spatialclaw.kernel.inside.guard import supervise
 from spatialclaw.kernel.inside.sleep import Refused, Woken, snapshot
+from spatialclaw.kernel.inside.wire import Tie
 
 __all__ = ["PRELOAD", "preload", "run"]
 

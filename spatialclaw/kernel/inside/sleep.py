@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from spatialclaw.kernel.inside.guard import Tie, receive, transmit
 from spatialclaw.kernel.inside.tree import fork_detached
+from spatialclaw.kernel.inside.wire import Tie, receive, transmit
 
 __all__ = ["Refused", "Woken", "snapshot"]
 
