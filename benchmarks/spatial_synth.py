@@ -38,7 +38,7 @@ __all__ = ["LEVELS", "VERSION", "Plan", "generate", "main", "plans"]
 NAME = "spatial-synth"
 VERSION = 1
 WIDTH = 480
-_ROOM = Quality(grid=2, shadow=1, corners=1, smooth=2)
+_ROOM = Quality(grid=2, shadow=1, corners=1, smooth=1)
 _STREET = Quality(grid=1, shadow=1, corners=0, smooth=0)
 
 LEVELS: dict[str, Degradation | None] = {

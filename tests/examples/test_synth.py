@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -162,25 +163,50 @@ def test_depth_and_instances_are_those_of_the_scene() -> None:
 
 
 @pytest.mark.usefixtures("open3d")
-def test_the_benchmark_is_reproducible_resumes_and_refuses_another_seed(tmp_path: Path) -> None:
-    from spatialclaw.benchmarks.spatial_synth import Plan, generate, make
+def test_a_capture_is_the_same_each_time_and_asks_what_its_pictures_show(tmp_path: Path) -> None:
+    from spatialclaw.evaluation.synth.captures import Order, tabletop
+    from spatialclaw.evaluation.synth.render import Quality
 
-    out = tmp_path / "synth"
-    # One capture is made as if an earlier call had been killed after it.
-    plan = Plan("tabletop", 3, 5)
-    rows = make(plan, out, None)
-    assert 1 <= len(rows) <= 5
-    again = make(plan, tmp_path / "other", None)
-    assert rows == again
-    for row in rows:
-        assert (out / row["media"][0] / "transforms.json").is_file()
-    record = json.loads((out / "media" / plan.name / "transforms.json").read_text())
-    assert len(record["frames"]) == 4
+    rows = []
+    for name in ("one", "two"):
+        order = Order(3, tmp_path / name, [name], "t", 200, 3, 6, Quality(1, 1, 0, 0))
+        rows.append([replace(question, media=()) for question in tabletop(order)])
+    assert rows[0] == rows[1]
+    assert 1 <= len(rows[0]) <= 6
+    record = json.loads((tmp_path / "one" / "transforms.json").read_text())
+    assert len(record["frames"]) == 3
+    for frame in record["frames"]:
+        for kind in ("file_path", "depth_file_path", "instance_file_path"):
+            one, two = (tmp_path / name / frame[kind] for name in ("one", "two"))
+            assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_benchmark_goes_on_from_what_a_killed_call_left(tmp_path: Path) -> None:
+    from spatialclaw.benchmarks.spatial_synth import generate, plans
+
+    first, second = (plan for plan, _ in zip(plans(7), range(2), strict=False))
+    (tmp_path / "parts").mkdir()
+    for plan in (first, second):
+        rows = [{"id": f"{plan.name}-{k}", "family": "count"} for k in range(plan.questions)]
+        (tmp_path / "parts" / f"{plan.name}.json").write_text(json.dumps(rows))
+    (tmp_path / "parts" / "room-7000002.part").write_text("[{")  # cut off while it was written
+    listing = generate(tmp_path, 30, seed=7)
+    ids = [json.loads(line)["id"] for line in listing.read_text().splitlines()]
+    assert len(ids) == len(set(ids)) == 30
+    assert ids[0].startswith("room-7000000")
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["questions"] == 30
+    assert manifest["families"] == {"count": 30}
+    with pytest.raises(UsageError, match=r"another benchmark \(seed 7, not 8\)"):
+        generate(tmp_path, 30, seed=8)
+
+
+def test_the_benchmark_refuses_what_makes_no_sense(tmp_path: Path) -> None:
+    from spatialclaw.benchmarks.spatial_synth import generate, main
+
     with pytest.raises(UsageError, match="0 questions"):
         generate(tmp_path / "none", 0)
     with pytest.raises(UsageError, match="no degradation 'wild'"):
         generate(tmp_path / "none", 5, degrade="wild")
-    (tmp_path / "taken").mkdir()
-    (tmp_path / "taken" / "manifest.json").write_text('{"name": "spatial-synth", "seed": 1}')
-    with pytest.raises(UsageError, match="holds another benchmark"):
-        generate(tmp_path / "taken", 5, seed=2)
+    assert not (tmp_path / "none").exists()
+    assert main([str(tmp_path / "none"), "--degrade", "wild"]) == 2

@@ -51,11 +51,9 @@ class Camera:
         self, pixels: npt.NDArray[np.generic]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Origins and directions (N, 3), world, of (N, 2) pixels; directions reach depth 1 m."""
-        local = np.concatenate([pixels, np.ones((len(pixels), 1))], 1)
-        local = local @ np.linalg.inv(self.intrinsics).T
-        directions = local @ self.pose[:3, :3].T
-        origins = np.broadcast_to(self.position, directions.shape)
-        return origins.astype(np.float32), directions.astype(np.float32)
+        onto = self.pose[:3, :3] @ np.linalg.inv(self.intrinsics)
+        directions = (pixels @ onto[:, :2].T + onto[:, 2]).astype(np.float32)
+        return np.broadcast_to(self.position.astype(np.float32), directions.shape), directions
 
     def project(self, points: npt.ArrayLike) -> tuple[Floats, Floats]:
         """Pixels (N, 2) and depths (N,) metres of (N, 3) world points."""

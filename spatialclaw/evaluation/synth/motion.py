@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import permutations
+from itertools import pairwise, permutations
 
 import numpy as np
 
@@ -63,6 +63,10 @@ def camera_movement(survey: Survey, rng: np.random.Generator) -> Iterator[Questi
             if m <= k or length < 0.25:
                 continue
             span = f"between the {ordinal(k)} and the {ordinal(m)} picture"
+            legs = [b.position - a.position for a, b in pairwise(survey.cameras[k : m + 1])]
+            # "How far" may mean the way that was gone.
+            if sum(float(np.linalg.norm(leg)) for leg in legs) > 1.04 * length:
+                continue
             yield number("camera movement", f"How far did the camera move {span}?", length, "m")
             local = before.pose[:3, :3].T @ way / length
             for word, (axis, sign) in ways.items():

@@ -172,7 +172,7 @@ class Raycaster:
     ) -> Floats:
         hit = self._cast(origins, directions)
         seen = np.isfinite(hit["t_hit"])
-        unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+        unit = directions / _length(directions)
         blend = np.clip(unit[:, 2:3] * 2.0, 0, 1)
         colour: Floats = (
             np.float32(1) * np.array(self.sky[0]) * (1 - blend) + np.array(self.sky[1]) * blend
@@ -182,13 +182,13 @@ class Raycaster:
         triangle = hit["primitive_ids"][seen].astype(np.int64)
         uv = hit["primitive_uvs"][seen]
         corners = self._triangles[triangle]
-        weights = np.stack([1 - uv.sum(1), uv[:, 0], uv[:, 1]], 1)[..., None]
-        points = (self._vertices[corners] * weights).sum(1)
-        normals = (self._normals[corners] * weights).sum(1)
-        normals /= np.linalg.norm(normals, axis=1, keepdims=True) + 1e-12
-        texture = (self._texture[corners] * weights).sum(1)
+        weights = np.stack([1 - uv[:, 0] - uv[:, 1], uv[:, 0], uv[:, 1]], 1)
+        points = np.einsum("nki,nk->ni", self._vertices[corners], weights)
+        normals = np.einsum("nki,nk->ni", self._normals[corners], weights)
+        normals /= _length(normals) + 1e-12
+        texture = np.einsum("nki,nk->ni", self._texture[corners], weights)
         back = unit[seen]
-        facing = (normals * back).sum(1, keepdims=True)
+        facing = _dot(normals, back)[:, None]
         normals = np.where(facing > 0, -normals, normals).astype(np.float32)
         material = self._material_of[triangle]
         base, gloss, glow = albedo(self.materials, material, texture)
@@ -210,7 +210,7 @@ class Raycaster:
     ) -> tuple[Floats, Floats]:
         light = np.zeros_like(points)
         shine = np.zeros_like(points)
-        mirror = back - 2 * (back * normals).sum(1, keepdims=True) * normals
+        mirror = back - 2 * _dot(back, normals)[:, None] * normals
         for lamp in self.lights:
             tint = np.array(lamp.colour, np.float32)
             edges = np.array(lamp.edges, np.float32)
@@ -223,17 +223,15 @@ class Raycaster:
                     + b[:, None] * edges[1]
                 )
                 towards = spot if lamp.distant else spot - points
-                distance = np.linalg.norm(towards, axis=1, keepdims=True)
+                distance = _length(towards)
                 unit = towards / distance
-                cosine = np.clip((unit * normals).sum(1, keepdims=True), 0, None)
+                cosine = np.clip(_dot(unit, normals), 0, None)[:, None]
                 reach = 100.0 if lamp.distant else 0.995
                 visible = self._open(points, unit if lamp.distant else towards, reach)[:, None]
                 fall = 1.0 if lamp.distant else 1.0 / (0.4 + distance**2)
                 strength = lamp.power / quality.shadow * fall * visible
                 light += strength * cosine * tint
-                shine += (
-                    strength * np.clip((unit * mirror).sum(1, keepdims=True), 0, 1) ** 40 * tint
-                )
+                shine += strength * np.clip(_dot(unit, mirror), 0, 1)[:, None] ** 40 * tint
         return light, shine
 
     def _ambient(
@@ -244,14 +242,25 @@ class Raycaster:
             open_share[:] = 0
             for _ in range(quality.corners):
                 ball = noise.standard_normal(points.shape, dtype=np.float32)
-                ball /= np.linalg.norm(ball, axis=1, keepdims=True) + 1e-9
+                ball /= _length(ball) + 1e-9
                 directions = ball + normals * 1.001
-                directions /= np.linalg.norm(directions, axis=1, keepdims=True) + 1e-9
+                directions /= _length(directions) + 1e-9
                 open_share += self._open(points, directions, 0.7) / quality.corners
         up = normals[:, 2] * 0.5 + 0.5
         amount = self.ambient[1] + (self.ambient[0] - self.ambient[1]) * up
         level = amount * (0.25 + 0.75 * open_share)
         return np.repeat(level[:, None], 3, axis=1).astype(np.float32)
+
+
+def _dot(one: Floats, other: Floats) -> Floats:
+    """Products of vectors along the last axis; several times quicker than multiply and sum."""
+    product: Floats = np.einsum("...i,...i->...", one, other)
+    return product
+
+
+def _length(vectors: Floats) -> Floats:
+    """(N, 1) lengths of (N, 3) vectors."""
+    return np.sqrt(_dot(vectors, vectors))[:, None]
 
 
 def _smoothed(
@@ -274,8 +283,8 @@ def _smoothed(
             here = grid[max(0, -dy) : height - max(0, dy), max(0, -dx) : width - max(0, dx)]
             there = grid[max(0, dy) : height + min(0, dy), max(0, dx) : width + min(0, dx)]
             step = there[..., 3:6] - here[..., 3:6]
-            off_plane = np.abs((step * here[..., 6:9]).sum(-1))
-            like = ((here[..., 6:9] * there[..., 6:9]).sum(-1) > 0.9) & (off_plane < 0.01)
+            off_plane = np.abs(_dot(step, here[..., 6:9]))
+            like = (_dot(here[..., 6:9], there[..., 6:9]) > 0.9) & (off_plane < 0.01)
             rows = slice(max(0, -dy), height - max(0, dy))
             columns = slice(max(0, -dx), width - max(0, dx))
             total[rows, columns] += there[..., :3] * like[..., None]

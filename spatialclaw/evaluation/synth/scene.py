@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +43,7 @@ class Thing:
     yaw: float = 0.0
     fronted: bool = False
 
-    @property
+    @cached_property
     def local_bounds(self) -> Floats:
         """(2, 3) lowest and highest corner in its own frame, metres."""
         points = np.concatenate([part.vertices for part in self.parts])

@@ -56,6 +56,7 @@ class Survey:
                     mask = view.instances == number
                     self.sights[int(number), index] = _sight(camera, view, mask)
         self._seen: dict[int, Floats] = {}
+        self._boxes: dict[int, tuple[Floats, Floats]] = {}
         self._clouds: dict[tuple[int, bool], tuple[Floats, Any]] = {}
 
     def sight(self, thing: Thing, frame: int) -> Sight | None:
@@ -81,12 +82,14 @@ class Survey:
 
     def seen_box(self, thing: Thing) -> tuple[Floats, Floats]:
         """Centre (3,) and extent (3,) of the box around what is seen of it, along its own axes."""
-        points = self.seen(thing)
-        if not len(points):
-            return np.full(3, np.nan), np.zeros(3)
-        local = points @ turned(thing.yaw)
-        low, high = local.min(0), local.max(0)
-        return turned(thing.yaw) @ ((low + high) / 2), high - low
+        if thing.id not in self._boxes:
+            points = self.seen(thing)
+            if not len(points):
+                return np.full(3, np.nan), np.zeros(3)
+            local = points @ turned(thing.yaw)
+            low, high = local.min(0), local.max(0)
+            self._boxes[thing.id] = (turned(thing.yaw) @ ((low + high) / 2), high - low)
+        return self._boxes[thing.id]
 
     def measurable(self, thing: Thing, share: float = 0.04, slack: float = 0.015) -> bool:
         """Whether the views together see it from end to end along each of its axes."""
@@ -105,15 +108,18 @@ class Survey:
 
     def gap(self, one: Thing, other: Thing) -> tuple[float, float]:
         """Smallest distance between two things: true, and as the views see it; metres."""
-        distances = []
-        for true in (True, False):
-            points, _ = self._cloud(one, true)
-            _, tree = self._cloud(other, true)
-            if not len(points) or tree is None:
-                distances.append(float("nan"))
-            else:
-                distances.append(float(tree.query(points)[0].min()))
-        return distances[0], distances[1]
+        return self._gap(one, other, True), self._gap(one, other, False)
+
+    def _gap(self, one: Thing, other: Thing, true: bool) -> float:
+        points, _ = self._cloud(one, true)
+        others, tree = self._cloud(other, true)
+        if not len(points) or tree is None:
+            return float("nan")
+        # A few points tell how far at most, and that leaves few to look at closely.
+        most = float(tree.query(points[::40])[0].min()) + 1e-9
+        low, high = others.min(0) - most, others.max(0) + most
+        near = points[((points >= low) & (points <= high)).all(1)]
+        return float(min(most, tree.query(near, distance_upper_bound=most)[0].min()))
 
     def _cloud(self, thing: Thing, true: bool) -> tuple[Floats, Any]:
         """Points of a thing, of its true surface or as seen, and a tree to search them."""
