@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatialclaw.agent.assemble import Parts, assemble
-from spatialclaw.agent.budget import Limits
+from spatialclaw.agent.budget import limits_from
 from spatialclaw.agent.environment import Environment
 from spatialclaw.agent.loop import run
 from spatialclaw.agent.prompts import Prompts
@@ -295,12 +295,14 @@ async def _branch(
     without = [name.strip() for name in settings.without.split(",") if name.strip()]
     environment = Environment(settings, prompts=Prompts(settings.prompts_dir, without=without))
     environment.options["route"] = settings.route
+    kept = [name.strip() for name in settings.primitives.split(",") if name.strip()]
+    environment.options["primitives"] = kept
     observation = await environment.areset(
         task,
         media=parts.media,
         kernel=parts.kernel,
         recorder=parts.record,
-        limits=_limits(settings),
+        limits=limits_from(settings),
         chat=backend.chat,
         seed=seed,
     )
@@ -311,17 +313,6 @@ async def _branch(
         observation,
         backend=backend.name,
         model=backend.model,
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        max_steps=settings.max_steps,
-        max_seconds=settings.max_seconds,
-        max_tokens=settings.max_tokens,
-        max_cost=settings.max_cost,
-        cell_timeout=settings.cell_timeout,
-        verify=settings.verify,
     )
 
 

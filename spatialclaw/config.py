@@ -62,6 +62,9 @@ class Settings(BaseModel):
     without: str = Field(
         "", description="sections of the prompts to leave out, separated by commas"
     )
+    primitives: str = Field(
+        "", description="the only primitives of a cell, separated by commas (default: all)"
+    )
     prompts_dir: Path | None = Field(None, description="a folder of prompts of one's own")
     benchmarks_dir: Path | None = Field(None, description="a folder of benchmarks of one's own")
 

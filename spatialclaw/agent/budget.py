@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from spatialclaw.agent.types import Usage
 
-__all__ = ["Budget", "BudgetKind", "Limits"]
+__all__ = ["Budget", "BudgetKind", "Limits", "limits_from"]
 
 BudgetKind = Literal["steps", "seconds", "tokens", "cost"]
 
@@ -121,3 +121,17 @@ class Budget:
         if limits.max_cost is not None:
             left["cost_usd"] = max(0.0, limits.max_cost - (self.usage.cost_usd or 0.0))
         return left
+
+
+def limits_from(settings: Any) -> Limits:
+    """The limits that settings name; the defaults without settings."""
+    if settings is None:
+        return Limits()
+    return Limits(
+        max_steps=settings.max_steps,
+        max_seconds=settings.max_seconds,
+        max_tokens=settings.max_tokens,
+        max_cost=settings.max_cost,
+        cell_timeout=settings.cell_timeout,
+        verify=settings.verify,
+    )

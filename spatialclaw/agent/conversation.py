@@ -8,6 +8,7 @@ changes. In append-only mode it never does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -256,7 +257,8 @@ class ModelPolicy:
         if self._conversation is None:
             prompts = run.settings.get("prompts") or Prompts()
             budget = self._budget or run.settings.get("context") or ContextBudget()
-            system = system_prompt(prompts, interface=run.interface)
+            only = run.settings.get("primitives") or None
+            system = system_prompt(prompts, interface=run.interface, only=only)
             self._conversation = Conversation(system, budget)
             self._conversation.begin(self._first or observation)
             if self._first is not None and observation is not self._first:
@@ -286,6 +288,7 @@ def system_prompt(
     interface: str = "code",
     vocabulary: dict[str, Any] | None = None,
     chat: bool = True,
+    only: Sequence[str] | None = None,
 ) -> str:
     """The system prompt of an interface, with what is available here.
 
@@ -294,16 +297,21 @@ def system_prompt(
         interface: "code", "tools", "single-pass" or "direct".
         vocabulary: The primitives; those of this installation by default.
         chat: Whether a VLM answers `locate` and `look`.
+        only: Names of the primitives there are; all by default.
     """
     if interface == "direct":
         return prompts.render("direct")
-    api = _own_api(chat) if vocabulary is None else api_text(vocabulary, chat=chat)
+    names = (*only, "show", "submit") if only else None
+    if vocabulary is None:
+        api = _own_api(chat, names)
+    else:
+        api = api_text(vocabulary, chat=chat, only=names)
     return prompts.render("system", interface=interface, api=api, results=results_text())
 
 
-@lru_cache(maxsize=2)
-def _own_api(chat: bool) -> str:
+@lru_cache(maxsize=8)
+def _own_api(chat: bool, only: tuple[str, ...] | None) -> str:
     """What this installation has: made once, for it costs 20 ms."""
     from spatialclaw.primitives.namespace import vocabulary
 
-    return api_text(vocabulary(), chat=chat)
+    return api_text(vocabulary(), chat=chat, only=only)

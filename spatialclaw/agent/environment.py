@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from spatialclaw.agent.answers import CheckedAnswer
-from spatialclaw.agent.budget import Budget, Limits
+from spatialclaw.agent.budget import Budget, Limits, limits_from
 from spatialclaw.agent.final_text import literal_submit, read_final_text
 from spatialclaw.agent.judging import Judge
 from spatialclaw.agent.ledger import Ledger
@@ -53,9 +53,10 @@ class Environment:
     environment holds no global state; many live side by side in one process.
 
     Args:
-        settings: `spatialclaw.config.Settings`; needed only when ``reset`` is to load the media and
-            start a kernel itself.
+        settings: `spatialclaw.config.Settings`; used when ``reset`` is to load the media and start
+            a kernel itself; then a run folder is written too.
         prompts: Templates; the packaged ones by default.
+        **fields: Fields of the settings, instead of `settings`.
 
     Attributes:
         task: The question, after a reset.
@@ -67,7 +68,13 @@ class Environment:
         format_errors: Replies without a usable cell.
     """
 
-    def __init__(self, settings: Any = None, *, prompts: Prompts | None = None) -> None:
+    def __init__(
+        self, settings: Any = None, *, prompts: Prompts | None = None, **fields: Any
+    ) -> None:
+        if fields:
+            from spatialclaw.config import resolve_settings
+
+            settings = resolve_settings(fields).settings
         self._settings = settings
         self.prompts = prompts or Prompts()
         self.task: Task | None = None
@@ -88,7 +95,7 @@ class Environment:
         self._returned: CheckedAnswer | None = None
         self._ended_by = ""
         self._inputs: list[Shown] = []
-        self._cleanup: Callable[[], Awaitable[None]] | None = None
+        self._cleanup: list[Callable[[], Awaitable[None]]] = []
         self._thread: LoopThread | None = None
 
     # ------------------------------------------------------------------ async
@@ -125,22 +132,29 @@ class Environment:
         await self._release()
         self.task, self.seed = task, seed
         self.interface = interface or getattr(self._settings, "interface", None) or "code"
+        if recorder is None and kernel is None and self._settings is not None:
+            recorder = await self._own_recorder()
         self.record = recorder if recorder is not None else NoRecord()
-        self.budget = Budget(limits_of(self.interface, limits or Limits()))
+        limits = limits or limits_from(self._settings)
         self.answer, self._returned, self._ended_by = None, None, ""
         self.format_errors = self._errors_in_a_row = 0
         self._failed = {}
         self.media, self._kernel = media, kernel
+        own = None
         if kernel is None:
             from spatialclaw.agent.assemble import assemble
 
             own = await assemble(task, self._settings, recorder=recorder, seed=seed, media=media)
             self.media, self._kernel, self.record = own.media, own.kernel, own.record
-            self._cleanup = own.aclose
+            self._cleanup.append(own.aclose)
             chat = chat or own.chat
+        self.budget = Budget(limits_of(self.interface, limits))
         returns = self.budget.limits.verify
         self._judge = Judge(task, self.prompts, self.record, returns=returns)
         self.chat = None if chat is None else self._metered(chat)
+        if own is not None:
+            own.tools.chat = self.chat
+        await self._restrict()
         if self.interface == "direct":
             self._phase = "answer_now"
         else:
@@ -399,7 +413,10 @@ class Environment:
         assert self._kernel is not None
         budget = max(1.0, self.budget.seconds_left) if self._phase == "cell" else seconds
         try:
-            return await self._kernel.execute(code, timeout=min(seconds, budget))
+            result = await self._kernel.execute(code, timeout=min(seconds, budget))
+            if result.lost:
+                await self._restrict()
+            return result
         except KernelError as error:
             self.record.event("error", where="kernel", message=str(error))
             return self._give_best(str(error))
@@ -494,7 +511,29 @@ class Environment:
             self._thread = LoopThread()
         return self._thread
 
+    async def _own_recorder(self) -> Record:
+        from spatialclaw.traces import Recorder, new_run_dir
+
+        folder = await asyncio.to_thread(new_run_dir, self._settings.runs_dir)
+        recorder = Recorder(folder)
+
+        async def close() -> None:
+            recorder.close()
+
+        self._cleanup.append(close)
+        return recorder
+
+    async def _restrict(self) -> None:
+        """Leaves a cell only the primitives that `options` names, for comparisons."""
+        kept = self.options.get("primitives")
+        if not kept or self._kernel is None:
+            return
+        from spatialclaw.primitives.namespace import VOCABULARY
+
+        gone = sorted(set(VOCABULARY) - {*kept, "show", "submit"})
+        code = f"for _name in {gone!r}:\n    globals().pop(_name, None)\ndel _name"
+        await self._kernel.execute(code, timeout=LAST_CELL_SECONDS)
+
     async def _release(self) -> None:
-        if self._cleanup is not None:
-            cleanup, self._cleanup = self._cleanup, None
-            await asyncio.shield(cleanup())
+        while self._cleanup:
+            await asyncio.shield(self._cleanup.pop()())

@@ -293,3 +293,34 @@ def test_a_section_of_the_prompts_can_be_left_out(photo: Path, tmp_path: Path) -
     assert "Check magnitudes" not in part
     with ScriptedServer([]) as server, pytest.raises(ConfigError, match="no section 'nonsense'"):
         sc.ask(photo, "How far?", without="nonsense", **options(server, tmp_path))
+
+
+def test_drawing_can_be_all_there_is(photo: Path, tmp_path: Path) -> None:
+    script = [
+        "Plan.",
+        cell("print('depth' in dir(), 'geometry' in dir())\nshow(draw.boxes(frames[0], [[60, 40, 99, 79]], ['red']))"),
+        cell("submit(2, 'm')"),
+    ]  # fmt: skip
+    with ScriptedServer(script) as server:
+        answer = sc.ask(photo, "How far?", primitives="draw", **options(server, tmp_path))
+        system = server.requests[0]["messages"][0]["content"]
+    cells = Run(str(answer.run)).cells
+    assert cells[0]["result"]["stdout"].strip() == "False False"
+    assert len(cells[0]["images"]) == 1
+    assert "- `draw`" in system
+    assert "- `geometry`" not in system
+
+
+def test_an_environment_loads_starts_and_records_by_itself(photo: Path, tmp_path: Path) -> None:
+    with sc.Environment(confine="process", runs_dir=tmp_path / "runs", max_steps=7) as environment:
+        task = sc.Task("How wide is it?", (photo,), unit="px", truth=160)
+        first = environment.reset(task, seed=1)
+        assert first.kind == "plan"
+        assert first.info["left"]["steps"] == 7
+        environment.step("Count columns.")
+        seen = environment.step(cell("print(frames[0].width)"))
+        assert "160" in seen.text
+        assert environment.step(cell("submit(frames[0].width, 'px')")).done
+        assert environment.score()["correct"] is True
+    run = Run(next((tmp_path / "runs").iterdir()))
+    assert len(run.cells) == 2
