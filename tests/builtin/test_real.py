@@ -14,7 +14,29 @@ from tests.conftest import find_shared_data
 pytestmark = [pytest.mark.kernel, pytest.mark.slow, pytest.mark.shared_data]
 
 # Those that need no noun of an open vocabulary: pixels, poses, motion, markers, boards, people.
-ANSWERABLE = ["s01", "s03", "s05", "s06", "s07", "s16", "s17", "s18", "s19", "s20", "s21", "s22", "s24", "s25", "s26", "s27", "s29", "s36", "s37", "s39", "s41"]
+ANSWERABLE = [
+    "s01",
+    "s03",
+    "s05",
+    "s06",
+    "s07",
+    "s16",
+    "s17",
+    "s18",
+    "s19",
+    "s20",
+    "s21",
+    "s22",
+    "s24",
+    "s25",
+    "s26",
+    "s27",
+    "s29",
+    "s36",
+    "s37",
+    "s39",
+    "s41",
+]
 # Those that take eyes: no answer, or one that says how little it rests on.
 OPEN = ["s02", "s04", "s09", "s10", "s30", "s34", "s35", "s40"]
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
+from spatialclaw.backends.builtin.families.distance import seen_by
 from spatialclaw.backends.builtin.families.follow import follow
 from spatialclaw.backends.builtin.families.moving import main, speed_of
 from spatialclaw.backends.builtin.families.size import SIDES, expression
@@ -25,6 +26,7 @@ class _Scores:
     names: list[str]
     unit: str
     missing: list[str]
+    handles: list[Handle] = field(default_factory=list)
 
 
 def investigate(inquiry: Inquiry) -> Investigation:
@@ -42,6 +44,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
         sure *= 0.6
     shown = ", ".join(f"{scores.names[i]} {scores.values[i]:.3f}" for i in ranked)
     evidence = [f"{quantity} ({scores.unit}): {shown}"]
+    sure *= seen_by(evidence, *scores.handles)
     if scores.missing:
         evidence.append("not found: " + "; ".join(scores.missing)[:400])
     if question.ask == "than":
@@ -205,7 +208,8 @@ def _measure(
     if not isinstance(values, list) or not isinstance(sigmas, list):
         raise NotGrounded(f"the {quantity} of all of them", [seen.message])
     names = [str(thing) for thing in things]
-    return _Scores(values, [float(s) for s in sigmas], names, unit, missing)
+    held_by = [handle for handle in handles if handle is not None]
+    return _Scores(values, [float(s) for s in sigmas], names, unit, missing, held_by)
 
 
 def _speeds(inquiry: Inquiry, things: list[Thing]) -> Generator[Cell, Seen, _Scores]:

@@ -6,6 +6,7 @@ from spatialclaw.backends.builtin.families.distance import (
     confidence,
     measured,
     read_measurement,
+    seen_by,
 )
 from spatialclaw.backends.builtin.inquiry import Handle, Inquiry
 from spatialclaw.backends.builtin.language import Thing
@@ -97,7 +98,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
     value *= factor**power
     sigma = (sigma or 0.02) * abs(factor) * (2 * value if power == 3 else 1.0)
     evidence = [f"{thing} by {handle.source}: {dimension} {value:.3f} m", note]
-    sure = confidence(value, sigma, 0.85)
+    sure = confidence(value, sigma, 0.85) * seen_by(evidence, handle)
     check = yield from _check_size(inquiry, handle, thing, dimension)
     if check is not None and dimension == "height":
         evidence.append(f"check: {check:.3f} m along gravity in the single frame that shows most")
@@ -276,7 +277,7 @@ def height_above(inquiry: Inquiry) -> Investigation:
     if not seen.get("metric", True):
         measured("unit", "the height")
     evidence = [f"{part or 'point'} of {thing} by {handle.source}: {value:.3f} m"]
-    sure = confidence(value, sigma, 0.88)
+    sure = confidence(value, sigma, 0.88) * seen_by(evidence, *found)
     if below is None:
         check = yield Cell(
             "Cross-check: the camera's height over the same floor, and how flat the floor is.",

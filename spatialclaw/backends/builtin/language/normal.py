@@ -250,6 +250,7 @@ def normalise(question: str, names: Sequence[str] = ()) -> Normal:
     text = re.sub(r"\s*,\s*", ", ", text)
     text = re.sub(r"\(\s*\)", " ", text)
     text = re.sub(r"\s+", " ", text).strip(" .,:")
+    text, views = _in_order(text, views)
     return Normal(text, pixels, views, unit)
 
 
@@ -279,6 +280,13 @@ def _join_colors(match: re.Match[str]) -> str:
     if match[2] in COLORS and match[3] in COLORS:
         return f"{match[1] or ''}{match[2]}-and-{match[3]} {match[4]}"
     return match[0]
+
+
+def _in_order(text: str, views: list[View]) -> tuple[str, list[View]]:
+    """Numbers the views by their mention."""
+    order = list(dict.fromkeys(int(number) for number in re.findall(r"@v(\d+)", text)))
+    text = re.sub(r"@v(\d+)", lambda m: f"@v{order.index(int(m[1]))}", text)
+    return text, [views[number] for number in order]
 
 
 def _take_names(text: str, names: Sequence[str], views: list[View]) -> str:
