@@ -96,6 +96,8 @@ class Camera:
                 f"{self.origin}: the intrinsics hold a number that is not finite",
                 hint="Give fx, fy, cx and cy in pixels.",
             )
+        if min(self.width or 1, self.height or 1) < 1 or 0 in (self.width, self.height):
+            raise MediaError(f"{self.origin}: a picture of {self.width}x{self.height} is none")
         if self.fx <= 0 or self.fy <= 0:
             raise MediaError(
                 f"{self.origin}: the focal length is {self.fx:g} x {self.fy:g} px",
