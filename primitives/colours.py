@@ -158,7 +158,10 @@ def _base(base: str, lightness: Floats32, chroma: Floats32, hue: Floats32) -> Fl
     elif base == "yellow":
         score = score * _ramp(chroma, 28, 40) * _ramp(lightness, 48, 58)
     elif base == "pink":
-        score = score * _ramp(lightness, 40, 52)
+        # Strong magentas are called pink even when they are dark.
+        score = score * np.maximum(
+            _ramp(lightness, 40, 52), _ramp(chroma, 38, 48) * _ramp(lightness, 24, 31)
+        )
     return np.asarray(score, dtype=np.float32)
 
 

@@ -313,7 +313,8 @@ def _candidates(
         view = twoview.relative_pose(
             points_a, points_b, matrix_a, matrix_b, threshold_px=threshold, focal_sigma=sigma
         )
-        if view is None:
+        # Some points lie near the epipolar lines of any pose by chance.
+        if view is None or view.inliers.sum() < 10 + 0.15 * len(points_a):
             continue
         check = twoview.degeneracy(
             points_a, points_b, view, matrix_a, matrix_b, threshold_px=threshold

@@ -130,12 +130,13 @@ def name_score(phrase: str, name: str) -> float:
     other = next((w for w in given if w.isdigit()), None)
     if number is not None and other is not None and int(number) != int(other):
         return 0.0
+    unnumbered = 0.8 if number is not None and other is None else 1.0
     asked_words = [w for w in asked if not w.isdigit()]
     given_words = [w for w in given if not w.isdigit()]
     if not asked_words or not given_words:
         return 0.0
     if asked_words == given_words:
-        return 1.0
+        return unnumbered
     whole = _same(" ".join(asked_words), " ".join(given_words))
     head = _same(asked_words[-1], given_words[-1])
     if head == 0.0:
@@ -143,7 +144,7 @@ def name_score(phrase: str, name: str) -> float:
     missing = [w for w in asked_words[:-1] if max(_same(w, g) for g in given_words) < 0.7]
     extra = [w for w in given_words[:-1] if max(_same(w, a) for a in asked_words) < 0.7]
     score = head * 0.72 ** len(missing) * 0.97 ** len(extra)
-    return max(score, 0.95 * whole)
+    return unnumbered * max(score, 0.95 * whole)
 
 
 def match_names(
