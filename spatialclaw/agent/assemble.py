@@ -191,10 +191,15 @@ def _facts(
             for item in (media.inputs if media is not None else ())
         ],
         "frames": [
-            {"name": s.name, "kind": s.kind, "count": len(s), "info": s.info}
+            {"name": s.name, "kind": s.kind, "count": len(s), "info": _brief(s.info)}
             for s in (media.sequences if media is not None else ())
         ],
         "settings": settings.public(),
         "sources": sources or {},
         "seed": seed,
     }
+
+
+def _brief(info: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a sequence, without its longest tables."""
+    return {key: value for key, value in info.items() if key != "trajectory"}

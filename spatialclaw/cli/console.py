@@ -110,7 +110,9 @@ class Console:
         self._line("check", str(event.get("text", "")))
 
     def _on_error(self, event: dict[str, Any]) -> None:
-        self._line("error", str(event.get("message", "")), style="red")
+        # What ends the run is said once, at the end.
+        if event.get("where") not in ("run", "loop"):
+            self._line("error", str(event.get("message", "")), style="red")
 
     def _busy(self, what: str) -> None:
         if self._status is not None:
