@@ -37,6 +37,7 @@ async def run(
         asyncio.CancelledError: The user interrupted; recorded first.
     """
     record = environment.record
+    environment.backend, environment.model = backend, model
     try:
         if isinstance(policy, RunBound):
             policy.bind(context_of(environment))
@@ -52,10 +53,6 @@ async def run(
         raise
     answer = environment.answer
     assert answer is not None
-    answer.backend, answer.model = backend, model
-    from spatialclaw.traces import answer_json
-
-    record.answer(answer_json(answer))
     return answer
 
 

@@ -324,3 +324,5 @@ def test_an_environment_loads_starts_and_records_by_itself(photo: Path, tmp_path
         assert environment.score()["correct"] is True
     run = Run(next((tmp_path / "runs").iterdir()))
     assert len(run.cells) == 2
+    assert run.answer is not None
+    assert run.answer["answer"] == 160
