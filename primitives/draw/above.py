@@ -31,7 +31,7 @@ def bev(
     colours: npt.NDArray[np.uint8] | None = None,
     ceiling: float | None = None,
 ) -> Drawing:
-    """A scene from above: world x to the right, y up, with scale, compass and the camera's path.
+    """A scene from above: world x right, y up, with scale and the camera's path.
 
     Args:
         scene: A scene, `frames` with depth and poses, one frame with depth, or (N, 3) `Points` in

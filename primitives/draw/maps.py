@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def depth(depth_map: Any, *, near: float | None = None, far: float | None = None) -> Drawing:
-    """A depth map as a picture: near is warm, far is cold, unknown is black; with a scale.
+    """A depth map: near is warm, far is cold, unknown is black; with a scale.
 
     Args:
         depth_map: A `DepthMap`, a `Frame` with depth, or an (H, W) array.
@@ -95,7 +95,7 @@ def trajectory(
     color: Any = None,
     frame: Frame | None = None,
 ) -> Drawing:
-    """The way something went, from a hollow start to an arrow at the end.
+    """The way something went, from a white start.
 
     Args:
         picture: A frame, or an image.

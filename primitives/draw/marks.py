@@ -28,7 +28,7 @@ def boxes(
     color: Any = None,
     frame: Frame | None = None,
 ) -> Drawing:
-    """Boxes in a new picture.
+    """Boxes, flat or in space.
 
     Args:
         picture: A frame, or an image.
@@ -81,7 +81,7 @@ def points(
     radius: int | None = None,
     frame: Frame | None = None,
 ) -> Drawing:
-    """Points in a new picture.
+    """Points, pixels or in space.
 
     Args:
         picture: A frame, or an image.
@@ -116,7 +116,7 @@ def lines(
     width: int | None = None,
     frame: Frame | None = None,
 ) -> Drawing:
-    """Straight lines in a new picture.
+    """Straight lines.
 
     Args:
         picture: A frame, or an image.
@@ -142,7 +142,7 @@ def arrows(
     width: int | None = None,
     frame: Frame | None = None,
 ) -> Drawing:
-    """Arrows in a new picture; arguments as for `draw.lines`, from start to head.
+    """Arrows from start to head; arguments as for `draw.lines`.
 
     Example:
         ``show(draw.arrows(frames[0], [((50, 60), (120, 60))], ["heading"]))``
@@ -160,7 +160,7 @@ def polylines(
     width: int | None = None,
     frame: Frame | None = None,
 ) -> Drawing:
-    """Lines through points in order, in a new picture.
+    """Lines through points in order.
 
     Args:
         picture: A frame, or an image.
@@ -197,7 +197,7 @@ def masks(
     color: Any = None,
     opacity: float = 0.45,
 ) -> Drawing:
-    """Masks as coloured areas with outlines, in a new picture.
+    """Masks as coloured areas with outlines.
 
     Args:
         picture: A frame, or an image.
@@ -244,7 +244,7 @@ def text(
     *,
     color: Any = "black",
 ) -> Drawing:
-    """Text in a new picture.
+    """Text in lines.
 
     Args:
         picture: A frame, or an image.
@@ -272,7 +272,7 @@ def text(
 
 
 def grid(picture: Any, step: int | None = None, *, color: Any = "yellow") -> Drawing:
-    """A grid of pixel coordinates in a new picture, to read positions from.
+    """A grid of pixel coordinates to read positions from.
 
     Args:
         picture: A frame, or an image; for a list of pictures see `draw.sheet`, which then is made.

@@ -9,7 +9,6 @@ margins.
 from spatialclaw.primitives.geometry.align import Alignment, icp, rigid, similarity
 from spatialclaw.primitives.geometry.boxes import (
     Box3D,
-    box_overlap,
     from_object,
     oriented_box,
     to_object,
@@ -29,15 +28,13 @@ from spatialclaw.primitives.geometry.camera import (
 from spatialclaw.primitives.geometry.directions import Direction, direction
 from spatialclaw.primitives.geometry.gravity import gravity
 from spatialclaw.primitives.geometry.hulls import (
-    convex_hull,
     convex_hull_area,
     convex_hull_volume,
     polygon_area,
-    smallest_rectangle,
 )
 from spatialclaw.primitives.geometry.masks import mask_points
 from spatialclaw.primitives.geometry.motion import CameraMotion, camera_motion
-from spatialclaw.primitives.geometry.places import cloud_of, position_of, scene
+from spatialclaw.primitives.geometry.places import position_of, scene
 from spatialclaw.primitives.geometry.planes import (
     Plane,
     fit_plane,
@@ -50,7 +47,6 @@ from spatialclaw.primitives.geometry.relations import Relation, relation
 from spatialclaw.primitives.geometry.views import (
     apply_homography,
     epipolar_line,
-    fundamental_matrix,
     look_at,
     pose_moved,
     rotation_about,
@@ -66,12 +62,9 @@ __all__ = [
     "Points",
     "Relation",
     "apply_homography",
-    "box_overlap",
     "camera_center",
     "camera_motion",
     "camera_path",
-    "cloud_of",
-    "convex_hull",
     "convex_hull_area",
     "convex_hull_volume",
     "direction",
@@ -80,7 +73,6 @@ __all__ = [
     "fit_plane",
     "fit_planes",
     "from_object",
-    "fundamental_matrix",
     "gravity",
     "ground_plane",
     "icp",
@@ -100,7 +92,6 @@ __all__ = [
     "rotation_about",
     "scene",
     "similarity",
-    "smallest_rectangle",
     "to_camera",
     "to_object",
     "to_world",

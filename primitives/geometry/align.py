@@ -52,7 +52,7 @@ class Alignment:
 
 
 def rigid(source: npt.ArrayLike, target: npt.ArrayLike) -> Alignment:
-    """Rotation and translation that bring paired points together, in the least squares sense.
+    """Rotation and translation that bring paired points together.
 
     W. Kabsch, "A solution for the best rotation to relate two sets of vectors", 1976.
 
@@ -68,7 +68,7 @@ def rigid(source: npt.ArrayLike, target: npt.ArrayLike) -> Alignment:
 
 
 def similarity(source: npt.ArrayLike, target: npt.ArrayLike) -> Alignment:
-    """Like `rigid`, with one scale: puts a scale-free reconstruction into metres.
+    """Like `rigid`, with one scale.
 
     S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
     PAMI 1991.

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound
 from spatialclaw.primitives.geometry.points import Points, require_ref
 
-__all__ = ["Box3D", "box_overlap", "from_object", "oriented_box", "to_object"]
+__all__ = ["Box3D", "from_object", "oriented_box", "to_object"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -117,6 +117,19 @@ class Box3D:
         outside = np.maximum(np.abs(self._local(other)) - self.extent / 2, 0)
         return float(np.min(np.linalg.norm(outside, axis=-1)))
 
+    def overlap(self, other: Box3D, *, samples: int = 24) -> float:
+        """Intersection over union, 0..1, by a grid of points in each.
+
+        Args:
+            other: A box in the same frame of reference.
+            samples: Grid points along each side; the error is about 1 / samples.
+        """
+        inside_self = float(np.mean(other.contains(_grid(self, samples)))) * self.volume
+        inside_other = float(np.mean(self.contains(_grid(other, samples)))) * other.volume
+        shared = (inside_self + inside_other) / 2
+        union = self.volume + other.volume - shared
+        return shared / union if union > 0 else 0.0
+
     def facing(self, direction: npt.ArrayLike) -> Box3D:
         """The same box with its front declared."""
         vector = np.asarray(direction, dtype=np.float64)
@@ -205,23 +218,8 @@ def oriented_box(
     return Box3D(center, axes, extent, ref, up is not None, label, sigma=typical, points=kept)
 
 
-def box_overlap(a: Box3D, b: Box3D, *, samples: int = 24) -> float:
-    """Intersection over union of two boxes, 0..1, by a grid of points in each.
-
-    Args:
-        a: A box.
-        b: A box in the same frame of reference.
-        samples: Grid points along each side; the error is about 1 / samples.
-    """
-    inside_a = float(np.mean(b.contains(_grid(a, samples)))) * a.volume
-    inside_b = float(np.mean(a.contains(_grid(b, samples)))) * b.volume
-    shared = (inside_a + inside_b) / 2
-    union = a.volume + b.volume - shared
-    return shared / union if union > 0 else 0.0
-
-
 def to_object(points: npt.ArrayLike, box: Box3D) -> Points:
-    """Points about an object: x to its right, y down, z to its front, from its centre.
+    """Points about an object: x to its right, y down, z to its front.
 
     Args:
         points: (N, 3) points in the frame of reference of the box.
@@ -236,7 +234,7 @@ def to_object(points: npt.ArrayLike, box: Box3D) -> Points:
 
 
 def from_object(points: npt.ArrayLike, box: Box3D) -> Points:
-    """Points about an object back in the frame of reference of its box; undoes `to_object`.
+    """Undoes `to_object`.
 
     Args:
         points: (N, 3) points about the object.

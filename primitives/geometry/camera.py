@@ -196,7 +196,7 @@ def project(
 
 
 def in_view(points: npt.ArrayLike, frame: Frame, *, occlusion: bool = False) -> Any:
-    """Which points a frame sees: in front of the camera and inside the picture.
+    """Which points lie in front of a camera and inside its picture.
 
     Args:
         points: (N, 3) or (3,) points, as for `project`.
@@ -220,7 +220,7 @@ def in_view(points: npt.ArrayLike, frame: Frame, *, occlusion: bool = False) -> 
 
 
 def to_world(points: npt.ArrayLike, frame: Frame) -> Points:
-    """Points of a camera in the world.
+    """Points of a camera, in the world.
 
     Args:
         points: (N, 3) or (3,) points in "camera i" of this frame (or already in the world).
@@ -296,7 +296,7 @@ def transform(matrix: npt.ArrayLike, points: npt.ArrayLike, ref: str) -> Points:
 
 
 def camera_center(frame: Frame) -> Points:
-    """Position of a frame's camera: in the world when its pose is known, else (0, 0, 0) in itself.
+    """Position of a frame's camera, in the world when its pose is known.
 
     Example:
         ``measure.distance(geometry.camera_center(frames[0]), geometry.camera_center(frames[9]))``

@@ -169,7 +169,7 @@ class CameraMotion:
 
 
 def camera_motion(frame_a: Frame, frame_b: Frame, **options: Any) -> CameraMotion:
-    """How the camera moved and turned from one frame to another, in the axes of the first.
+    """How the camera moved and turned between two frames: direction, yaw, metres.
 
     From the poses where both frames have them, else estimated from the pictures (then without
     scale unless there is depth).

@@ -186,7 +186,7 @@ def fit_plane(
 def fit_planes(
     points: npt.ArrayLike, n: int = 4, *, min_support: float = 0.05, threshold: float | None = None
 ) -> list[Plane]:
-    """Several planes, the one with most points first, each fitted to what the others leave.
+    """Several planes, that with most points first.
 
     Args:
         points: (N, 3) points.

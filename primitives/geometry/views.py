@@ -65,7 +65,7 @@ def fundamental_matrix(frame_a: Frame, frame_b: Frame) -> Floats:
 def epipolar_line(
     frame_a: Frame, pixel: npt.ArrayLike, frame_b: Frame
 ) -> tuple[tuple[float, float], tuple[float, float]] | None:
-    """The line in frame b on which a pixel of frame a must be seen, whatever its depth.
+    """The line in frame b on which a pixel of frame a must lie.
 
     Args:
         frame_a: Frame of the pixel.
@@ -92,7 +92,7 @@ def epipolar_line(
 
 
 def triangulate(pixels: npt.ArrayLike, frames: Any) -> Points:
-    """One point in the world from the pixels that show it in two or more frames.
+    """The point that two or more frames show at given pixels.
 
     Args:
         pixels: (N, 2): one pixel of the point in each frame.

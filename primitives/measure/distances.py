@@ -90,7 +90,7 @@ def distance(
 
 
 def distance_px(a: Any, b: Any) -> Measurement:
-    """Distance of two pixels, or of the centres of two masks or boxes, in pixels.
+    """Distance of two pixels, masks or boxes in the picture, px.
 
     Args:
         a: A pixel (x, y), a `Mask` or a box (x0, y0, x1, y1).

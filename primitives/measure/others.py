@@ -120,7 +120,7 @@ def _triangles(mask: npt.NDArray[np.bool_], depth: Floats, frame: Frame) -> floa
 
 
 def room_size(source: Any, *, scale_free: bool = False, **options: Any) -> Measurement:
-    """Floor area of the room that frames with depth and poses show, m^2.
+    """Floor area of the room, m^2.
 
     Args:
         source: `frames` (with depth; with poses when several) or a scene from `reconstruct`.
@@ -138,7 +138,7 @@ def room_size(source: Any, *, scale_free: bool = False, **options: Any) -> Measu
 
 
 def angle(a: Any, b: Any, c: Any = None, *, frame: Frame | int | None = None) -> Measurement:
-    """An angle in degrees: at b between a and c, or between two planes or two directions.
+    """An angle in degrees: at b between a and c, or of two planes or directions.
 
     Args:
         a: A place (as for `distance`), a `Plane`, or a (3,) direction.
@@ -193,7 +193,7 @@ def _angle_sigma(*ends: tuple[Points, Floats | None]) -> float | None:
 
 
 def path_length(path: Any, *, scale_free: bool = False) -> Measurement:
-    """Length of a way through points in order, such as the camera's.
+    """Length of a way, such as the camera's.
 
     Args:
         path: (N, 3) `Points`, or frames with poses (the way of their camera).

@@ -49,7 +49,9 @@ def size(
     depth: Any = None,
     scale_free: bool = False,
 ) -> Measurement:
-    """The longest of width, depth and height of a thing; the evidence lists all three.
+    """The longest of width, depth and height of a thing.
+
+    The evidence lists all three.
 
     Args:
         thing: As for `box`.
@@ -94,7 +96,10 @@ def length(
     depth: Any = None,
     scale_free: bool = False,
 ) -> Measurement:
-    """The longer horizontal side of a thing. Args and errors as for `size`."""
+    """The longer horizontal side of a thing.
+
+    Args and errors as for `size`.
+    """
     found, sigmas, note = _box(thing, frame, depth)
     side = int(np.argmax(found.extent[:2]))
     return _measurement(thing, found, side, sigmas, note, scale_free, "length")
@@ -129,7 +134,10 @@ def volume(
     depth: Any = None,
     scale_free: bool = False,
 ) -> Measurement:
-    """Volume of the box around a thing, m^3. Args and errors as for `size`."""
+    """Volume of the box around a thing, m^3.
+
+    Args and errors as for `size`.
+    """
     found, sigmas, note = _box(thing, frame, depth)
     sides = [_measurement(thing, found, k, sigmas, note, scale_free, "volume") for k in range(3)]
     return sides[0] * sides[1] * sides[2]

@@ -71,7 +71,9 @@ def speed(
 
 
 def speed_px(track: Track, *, kind: Literal["mean", "net", "max"] = "mean") -> Measurement:
-    """Speed of a track in the picture, px/s; the camera's own motion is not taken off.
+    """Speed of a track in the picture, px/s.
+
+    The camera's own motion is not taken off.
 
     Args:
         track: A `Track` with times.

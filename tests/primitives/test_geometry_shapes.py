@@ -12,6 +12,7 @@ from scipy.spatial.transform import Rotation
 from spatialclaw.primitives import context, geometry
 from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound, Unavailable
 from spatialclaw.primitives.geometry import points
+from spatialclaw.primitives.geometry.hulls import smallest_rectangle
 
 RNG = np.random.default_rng(1)
 
@@ -168,8 +169,8 @@ def test_boxes_tell_distance_overlap_and_inside():
     assert a.distance(b) == pytest.approx(2, abs=0.03)
     assert a.distance(a) == 0
     assert a.distance(points([0.0, 0, 2], "world")) == pytest.approx(1.5, abs=0.02)
-    assert geometry.box_overlap(a, b) == 0
-    assert geometry.box_overlap(a, a) == pytest.approx(1, abs=0.02)
+    assert a.overlap(b) == 0
+    assert a.overlap(a) == pytest.approx(1, abs=0.02)
     with pytest.raises(FrameOfReferenceError):
         a.distance(points([0.0, 0, 2], "camera 0"))
     with pytest.raises(NothingFound, match="four points"):
@@ -206,7 +207,7 @@ def test_hulls():
     assert geometry.convex_hull_volume(surface_of_box((1, 2, 3), 20000)) == pytest.approx(
         6, rel=0.02
     )
-    corners, sides = geometry.smallest_rectangle([[0, 0], [3, 3], [2, 4], [-1, 1]])
+    corners, sides = smallest_rectangle([[0, 0], [3, 3], [2, 4], [-1, 1]])
     assert sides == pytest.approx([np.sqrt(18), np.sqrt(2)])
     assert corners.shape == (4, 2)
     with pytest.raises(NothingFound):
