@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 
 from spatialclaw.backends.builtin.inquiry import Inquiry
@@ -114,6 +115,9 @@ def motion_between(inquiry: Inquiry) -> Generator[Cell, Seen, Seen]:
         NotGrounded: No motion can be had.
     """
     a, b = inquiry.pair()
+    if inquiry.question.ask == "relative":
+        places = inquiry.facts.views(inquiry.question, inquiry.media)
+        a, b = (b, a) if len(places) >= 2 else (0, places[0] if places else b)
     named = len(inquiry.facts.views(inquiry.question, inquiry.media)) >= 2
     many = b - a > 2 and (inquiry.facts.is_video or not named) and not inquiry.facts.has("pose")
     if not many:
@@ -158,7 +162,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
 
 def _second(inquiry: Inquiry, seen: Seen) -> Generator[Cell, Seen, Seen]:
     """The motion in a second way: by the pictures alone, or from the second back to the first."""
-    if str(seen.get("method")).startswith("chain"):
+    if str(seen.get("method")).startswith("chain") or inquiry.question.ask == "relative":
         return Seen(False)
     a, b = inquiry.pair()
     if seen.get("method") in ("poses", "depth+pnp"):
@@ -214,6 +218,12 @@ def _axis(word: str) -> int:
 
 
 def _turn(inquiry: Inquiry, seen: Seen) -> Investigation:
+    said = f"{inquiry.question.extra.get('normal')} {inquiry.question.choices or ''}".lower()
+    if "clockwise" in said and not re.search(r"\b(?:left|right)\b", said):
+        roll = seen.number("roll") or 0.0
+        word = "clockwise" if roll > 0 else "counter-clockwise"
+        return Finding("text", word, confidence=0.4 + 0.5 * min(1.0, abs(roll) / 10),
+                       evidence=(f"roll {roll:+.1f} degrees, clockwise as the photographer sees it",))  # fmt: skip
     words = [w for w in option_words(inquiry, TURNS) if w in TURNS] or TURNS
     yaw, pitch = seen.number("yaw") or 0.0, seen.number("pitch") or 0.0
     roll = seen.number("roll") or 0.0
@@ -433,6 +443,20 @@ def _moves(inquiry: Inquiry) -> Investigation:
             sure = 0.6
     if moved is None:
         raise NotGrounded("points of the background to follow", [seen.message])
+    if inquiry.question.choices and not inquiry.question.yes_no:
+        for text in inquiry.question.choices.values():
+            if (
+                bool(re.search(r"static|stationary|still|fixed|not move|tripod|no ", text.lower()))
+                != moved
+            ):
+                return Finding("text", text, confidence=min(sure, 0.95), evidence=tuple(evidence))
+    if " or " in text and not inquiry.question.choices:
+        return Finding(
+            "text",
+            "moving" if moved else "static",
+            confidence=min(sure, 0.95),
+            evidence=tuple(evidence),
+        )
     value = (not moved) if static else moved
     return Finding("yes_no", value, confidence=min(sure, 0.95), evidence=tuple(evidence))
 

@@ -130,7 +130,8 @@ def _items(inquiry: Inquiry) -> tuple[list[Thing], Thing | None]:
         raise NotGrounded(
             "the things to compare", ["the question lists none and the capture names none"]
         )
-    if reference is not None and reference.kind in ("camera", "picture"):
+    far = question.extra.get("quantity") == "distance"
+    if reference is not None and (reference.kind in ("camera", "picture") or not far):
         reference = None
     return items, reference
 

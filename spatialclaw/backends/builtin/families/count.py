@@ -9,7 +9,7 @@ from spatialclaw.backends.builtin.language import Thing
 from spatialclaw.backends.builtin.language.normal import COLORS
 from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, NotGrounded
 
-__all__ = ["investigate"]
+__all__ = ["filtered", "investigate"]
 
 _ANY = ("object", "thing", "item")
 
@@ -27,7 +27,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
             i for i, name in inquiry.facts.objects if name not in ("floor", "wall", "ceiling")
         )
     if question.ask in ("relation", "on", "within", "beyond", "larger", "compare") and ids:
-        return (yield from _filtered(inquiry, thing, ids))
+        return (yield from filtered(inquiry, thing, ids))
     if ids:
         return (yield from _named(inquiry, thing, ids))
     return (yield from _detected(inquiry, thing))
@@ -131,7 +131,7 @@ def _detected(inquiry: Inquiry, thing: Thing) -> Investigation:
     return Finding("number", value, "count", 0.7, sure, tuple(evidence))
 
 
-def _filtered(inquiry: Inquiry, thing: Thing, ids: tuple[int, ...]) -> Investigation:
+def filtered(inquiry: Inquiry, thing: Thing, ids: tuple[int, ...]) -> Investigation:
     question = inquiry.question
     others = list(question.things[1:])
     items = "{" + ", ".join(f"{i}: named({i})" for i in ids) + "}"

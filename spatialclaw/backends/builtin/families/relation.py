@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from spatialclaw.backends.builtin.families.count import filtered
 from spatialclaw.backends.builtin.inquiry import Inquiry
 from spatialclaw.backends.builtin.language import Thing
 from spatialclaw.backends.builtin.language.words import directions_in
@@ -44,6 +47,12 @@ def investigate(inquiry: Inquiry) -> Investigation:
     """The whole family."""
     question = inquiry.question
     things = [thing for thing in question.things if thing.kind != "picture"]
+    if question.ask == "on":
+        ids = inquiry.ids_of(things[0])
+        if not ids:
+            raise NotGrounded(repr(things[0].text), ["the capture does not name it"])
+        finding = yield from filtered(inquiry, things[0], ids)
+        return replace(finding, kind="yes_no", value=bool(finding.value), unit=None)
     if question.ask == "what":
         return (yield from _what(inquiry, things[0]))
     camera = any(thing.kind == "camera" for thing in things)
@@ -132,6 +141,8 @@ def _choose(
         pieces = [_canonical(p) for p in word.replace("-", " ").split()]
         if all(piece in found for piece in pieces):
             return Finding("word", word, confidence=0.75, evidence=tuple(evidence))
+    if not offered and len(words) == 1:
+        offered = [word for word in [_OTHER.get(words[0], "")] if word in found]
     if not offered:
         if words and question.choices:
             raise NotGrounded("an option that holds", evidence)
@@ -141,6 +152,16 @@ def _choose(
         key=lambda word: found[word][0],
     )
     return Finding("word", best, confidence=_sure(found[best]), evidence=tuple(evidence))
+
+
+_OTHER = {
+    "left": "right",
+    "right": "left",
+    "above": "below",
+    "below": "above",
+    "front": "back",
+    "back": "front",
+}
 
 
 def _canonical(word: str) -> str:
@@ -157,14 +178,7 @@ def _canonical(word: str) -> str:
 def _opposed(
     found: dict[str, tuple[float, str, float | None]], word: str
 ) -> tuple[float, str, float | None]:
-    other = {
-        "left": "right",
-        "right": "left",
-        "above": "below",
-        "below": "above",
-        "front": "back",
-        "back": "front",
-    }.get(word, "")
+    other = _OTHER.get(word, "")
     return found.get(other, (0.0, "", None))
 
 

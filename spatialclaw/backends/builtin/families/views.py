@@ -81,7 +81,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
     question = inquiry.question
     if question.ask == "approach":
         return (yield from _approach(inquiry))
-    thing = question.things[0]
+    thing = question.things[0] if question.things else Thing("scene", "scene", ("scene",))
     end = str(question.extra.get("end", "min"))
     if "quantity" in question.extra and "end" not in question.extra:
         end = "max" if str(question.extra["quantity"]).startswith(("far", "small")) else "min"
@@ -93,7 +93,7 @@ def investigate(inquiry: Inquiry) -> Investigation:
         picked = named if len(named) > 1 else picked[:24]
     else:
         places = inquiry.facts.views(question, inquiry.media)
-        picked = places[:2] if len(places) >= 2 else list(inquiry.pair())
+        picked = places[:2] if len(places) >= 2 else list(inquiry.pair())[::-1]
     nearness, how, sure = yield from _nearness(inquiry, thing, picked)
     far = -1e9 if end == "min" else 1e9
     scored = [far if value is None else value for value in nearness]

@@ -116,6 +116,13 @@ _SPELLING: list[tuple[str, str | Callable[[re.Match[str]], str]]] = [
         lambda m: m[0].replace(m[2], str(NUMBER_WORDS[m[2]])),
     ),
     (r"\bfewer than\b", "less than"),
+    (r"\bhow distant\b", "how far"),
+    (r"\bdeeper in the (?:scene|picture|image)\b", "farther away"),
+    (
+        r"\b(?:camera )?(?:positions?|poses?) (\d+) and (\d+)\b",
+        r"camera positions of frames \1 and \2",
+    ),
+    (r",\s*,", " "),
     (r"\bphotographs?\b", lambda m: "photos" if m[0].endswith("s") else "photo"),
     (r"\b(?:televisions?|tv[- ]?(?:set|screen|monitor))\b", "tv"),
 ]
@@ -186,7 +193,10 @@ _VIEW_PATTERNS = [
     ),
     ("letter", rf"\b(?:the )?{_PICTURE} (?P<l>[a-f])\b(?! )"),
     ("time", r"\b(?:at|after) (?:time )?(?:t ?= ?)?(?P<s>\d+(?:\.\d+)?) ?(?:s|secs?|seconds?)\b"),
-    ("stereo", r"\b(?:the )?(?P<side>left|right)(?:[- ]hand)? (?:view|image|photo|frame)\b(?! of)"),
+    (
+        "stereo",
+        r"\b(?:the )?(?P<side>left|right)(?:[- ]hand)? (?:view|image|photo|frame|picture)\b(?! (?:of|side|half|edge))",
+    ),
     (
         "start",
         r"\b(?:at|from|in) (?:the )?(?:very )?(?:start|beginning)(?: of (?:the )?(?:video|"
@@ -247,7 +257,8 @@ def normalise(question: str, names: Sequence[str] = ()) -> Normal:
     text = re.sub(r"\b(the )?(\w+) and (\w+) (\w+)\b", _join_colors, text)
     text = re.sub(r"(?<!\d)\.(?!\d)|\.(?=\s|$)|[!;]", " . ", text)
     text = re.sub(r"\?", " ? ", text)
-    text = re.sub(r"\s*,\s*", ", ", text)
+    text = re.sub(r"\s*,\s*(?:,\s*)*", ", ", text)
+    text = re.sub(r"\b(apart|away|far),? ?, (is|are)\b", r"\1 \2", text)
     text = re.sub(r"\(\s*\)", " ", text)
     text = re.sub(r"\s+", " ", text).strip(" .,:")
     text, views = _in_order(text, views)

@@ -79,13 +79,13 @@ _WHICHWAY = (
 Rules = list[tuple[str, str, str]]
 
 BOARDS: Rules = [
-    ("chessboard", "corners", r"(?:inner |inside |internal |interior )?corners?\b.*(?:chess|checker)[- ]?board|"
-     r"(?:chess|checker)[- ]?board.*(?:corner|pattern|grid|size)"),
-    ("chessboard", "squares", r"(?:squares?|fields|cells|rows|columns)\b.*(?:chess|checker)[- ]?board|"
-     r"(?:chess|checker)[- ]?board.*(?:squares?|rows|columns)"),
-    ("chessboard", "present", r"(?:is|are) there (?:a |any )?(?:chess|checker)[- ]?boards?"),
+    ("chessboard", "corners", r"(?:inner |inside |internal |interior )?corners?\b.*(?:(?:chess|checker)[- ]?board|calibration (?:pattern|board|target))|"
+     r"(?:(?:chess|checker)[- ]?board|calibration (?:pattern|board|target)).*(?:corner|pattern|grid|size)"),
+    ("chessboard", "squares", r"(?:squares?|fields|cells|rows|columns)\b.*(?:(?:chess|checker)[- ]?board|calibration (?:pattern|board|target))|"
+     r"(?:(?:chess|checker)[- ]?board|calibration (?:pattern|board|target)).*(?:squares?|rows|columns)"),
+    ("chessboard", "present", r"(?:is|are) there (?:a |any )?(?:(?:chess|checker)[- ]?board|calibration (?:pattern|board|target))s?"),
     ("markers", "dictionary", r"(?:which|what)(?: \w+)* (?:dictionary|dictionaries|family|families)\b"),
-    ("markers", "has_id", r"(?:is|are|does|do|can)\b.* (?:id|ids|marker|tag)s?(?: id| number| no)? ?(?P<quantity>\d+)\b(?!.*\bor\b)"
+    ("markers", "has_id", r"^(?!.*(?:left|right|above|below|front|behind|nearer|closer|far))(?:is|are|does|do|can)\b.* (?:id|ids|marker|tag)s?(?: id| number| no)? ?(?P<quantity>\d+)\b(?!.*\bor\b)"
      r"(?!.*(?:left|right|above|below|front|behind|closer|nearer|larger|bigger|higher|farther))"),
     ("markers", "count_ids", r"(?:how many|number of)(?: \w+)* (?:different|distinct|unique)(?: \w+)* (?:ids?|markers?|tags?)"),
     ("markers", "largest", r"(?:which|what)\b.*(?:id|aruco|april\w*|marker|tag)s?\b.*{COMP}|(?:which|what) [^?]*{COMP}\b.*(?:aruco|april ?tag|marker|tag)s?\b"),
@@ -99,6 +99,10 @@ MATCH: Rules = [
     ("correspond", "pixel", r"(?:correspond|match(?:es|ing)?|shows?|same|appear|reappear|found|seen|visible|located|"
      r"end up|lie|fall|map|where|find|show)\b.*{P}.*{V}|{P}.*(?:correspond|match|same|appear|seen|visible|located|"
      r"show|end up|lie|fall|map|where)\b.*{V}|{V}.*(?:correspond|match|shows?|same|appear|seen|visible|located|where|find)\b.*{P}"),
+]  # fmt: skip
+
+MATCH += [
+    ("correspond", "pixel", r"(?:coordinates?|position|location|pixel|where|point)\b[^?]*(?:{V}[^?]*{P}[^?]*{V}|{P}[^?]*{V}[^?]*{V}|{V}[^?]*{P})"),
 ]  # fmt: skip
 
 APPEAR: Rules = [
@@ -150,7 +154,7 @@ DIRECTION: Rules = [
      r"(?:then )?(?:is|are|would|will) {C} (?:be )?(?:located |positioned |situated )?(?:to|on|at|in|toward|behind)\b(?: the| my| your)?"),
     ("direction", "", r"(?:{STAND}) {AT} {A},?(?: and| while)?(?: i am| you are| am| are| is)? {FACE} (?:toward )?{B}[,.] ?"
      r"(?:then )?(?:(?:which|what) (?:is the )?(?:relative )?(?:direction|position|side|quadrant|location)(?: of| to| is| does| lies)?|where"
-     r"|(?:in|to|on|at|into) (?:which|what)(?: relative)?(?: \w+)? (?:direction|side|way|quadrant)|which way)(?: of me| of you)? ?"
+     r"|(?:in|to|on|at|into) (?:which|what)(?: relative)?(?: \w+)? (?:direction|side|way|quadrant)|which way)(?: of (?:me|you|them|him|her))? ?"
      r"(?:is|are|would|will|lies?|does|can|do|should)?(?: i| you| one)?(?: find| see)? ?{C}(?: be| lie| lies| located| positioned| to me| from me"
      r"| relative to me| relative to you| situated| be located| be found| in relation to me| with respect to me)*{END}"),
     ("direction", "", r"(?:(?:in|on|to) )?(?:which|what|where)\b(?: direction| side| way| is the direction of)?(?: is| are| lies| does| of)? {C}"
@@ -169,6 +173,7 @@ DIRECTION: Rules = [
 ]  # fmt: skip
 
 CAMERA_RULES: Rules = [
+    ("direction", "angle", r"(?:how many degrees|by how much|what angle)[^?]*?(?:turn|rotate)[^?]*?(?:to (?:face|look at|see)|toward) {C},? (?:if|when) [^?]*?{STAND} {AT} {A},?(?: and)?(?: am| are)? {FACE} (?:toward )?{B}{END}"),
     ("camera", "turn_angle", r"(?:how (?:much|far|many degrees)|(?:by|through) (?:what|how|which)[^?]*(?:angle|degrees|much|far)|what[^?]*"
      r"angle)\b[^?]*\b{CAM}\b[^?]*?{TURN}|(?:angle of rotation|rotation angle|turning angle|angle)\b[^?]*\b(?:camera|views?|photos?|"
      r"pictures?|optical axes|viewing directions)|(?:rotation|angle)\b[^?]*\b(?:between|from) {V}|how (?:much|many degrees)\b[^?]*\b(?:rotat|turn)(?:e|ed|ion)?\b[^?]*\b(?:camera|between)"),
@@ -176,6 +181,10 @@ CAMERA_RULES: Rules = [
      r"(?:did|does|is|was|has) {CAM} (?:been )?(?:mainly )?{TURN}\b[^?]*(?P<word>{DIRWORD})(?: (?:or|and) [^?]*)?|"
      r"(?:direction|sense) of (?:the )?(?:camera(?:'s)? )?(?:rotation|turn|pan)|camera(?:'s)? (?:rotation|turn|pan) (?:direction|to the)"
      .replace("{WHICHWAY}", _WHICHWAY)),
+    ("camera", "relative", r"(?:was|is|were) {V} (?:(?:taken|shot|made|located|placed|positioned|standing) )?(?:from )?(?:a (?:position|place|point) )?(?:more |farther |further )?(?:to |on |from )?(?:the )?"
+     r"(?P<word>left|right|higher|lower|above|below|forward|front|behind|back)\b[^?]*"),
+    ("camera", "relative", r"(?:where|(?:on|to) (?:which|what) side) (?:was|is|were) {V} (?:taken|located|placed|positioned)? ?(?:relative to|from|of|compared to) {V}"),
+    ("camera", "positions", r"how far [^?]*camera (?:of|in|at) {V}[^?]* from [^?]*{V}"),
     ("camera", "travel", r"(?:how (?:far|much)|(?:what|which) distance|how long a way)\b[^?]*?\b(?:did|does|has|have|had|was|is) {CAM}\b[^?]*?"
      r"{MOVE}\b|(?:length|distance)\b[^?]*(?:path|trajectory|route|track|travel+ed|covered)|how long (?:is|was) the (?:camera(?:'s)? )?"
      r"(?:path|trajectory|route|track)|(?:distance|displacement)\b[^?]*\b(?:did|has|does) {CAM}|how far\b[^?]* camera[^?]*{MOVE}|"
@@ -191,12 +200,12 @@ CAMERA_RULES: Rules = [
     ("camera", "speed", r"(?:how fast|(?:what|which)[^?]*(?:speed|velocity)|(?:average )?speed of)\b[^?]*?\b(?:camera|drone|photographer|(?:car|"
      r"vehicle|person|robot) (?:carrying|with|holding) the camera|ego[- ]?vehicle|viewer)\b"),
     ("camera", "moves", r"(?:^|[.,] )(?:so )?(?:does|did|is|was|has|do|are|were) (?:the |my |this )?(?:video |handheld )?(?:camera|drone|viewpoint|view|photographer|"
-     r"tripod|background)(?: itself| position)? ?(?:being |been |actually |really )?(?:move|moving|moved|in motion|change|static|stationary|still|fixed|motionless|"
+     r"tripod|background)(?: itself| position)? ?(?:being |been |actually |really )?(?:move|moving|moved|in motion|change|static|stationary|still|fixed(?: on a tripod)?|motionless|"
      r"stay still|stand still|remain (?:still|static|fixed|stationary)|stay (?:still|fixed|in place)|at rest|shake|panning|handheld)(?: position| place)?"
-     r"(?: at all| or (?:not|static|stationary|still|fixed|is it \w+|does it \w+ \w+|stay \w+|moving|does it stay \w+|stand still|remain \w+))?"
+     r"(?: at all| or (?:not|static|stationary|still|fixed|is it \w+|does it \w+ \w+|stay \w+|moving|handheld|does it stay \w+|stand still|remain \w+))?"
      r"(?: (?:in|during|over|throughout|between|while|through|within) [^?]*)?{END}|is there (?:any )?camera (?:motion|movement)|"
      r"(?:was|is) (?:the |this )?(?:video|clip) (?:recorded|taken|shot|filmed)[^?]*(?:static|fixed|moving|stationary|tripod)"),
-    ("camera", "move", r"(?:{WHICHWAY})\b[^?]*?\b{CAM} (?:mainly |mostly |primarily |predominantly |chiefly )?{MOVE}\b|"
+    ("camera", "move", r"(?:{WHICHWAY})\b[^?]*?\b{CAM} (?:been )?(?:mainly |mostly |primarily |predominantly |chiefly )?{MOVE}\b|"
      r"(?:did|does|is|was|has|do|are) {CAM} (?:been |mainly |mostly )?{MOVE}\b[^?]*?(?P<word>{DIRWORD})(?:[^?]* or [^?]*)?|"
      r"(?:direction|way)\b[^?]*\b(?:camera(?:'s)? (?:motion|movement|displacement|translation|travel)|(?:motion|movement|translation|displacement|"
      r"travel) of (?:the )?(?:camera|drone|viewer|observer|photographer))|(?:camera(?:'s)? (?:main |primary |consistent )*(?:motion|movement))[^?]*(?:direction)|"
@@ -207,6 +216,9 @@ CAMERA_RULES: Rules = [
 ]  # fmt: skip
 
 VIEWS: Rules = [
+    ("views", "which", r"(?:which|what)(?: one)?(?: of)?(?: the| these)?(?: two| three| four| five)? ?{PICS}\b(?: was| is| were| are)?(?: taken| shot)? (?:from )?(?:the )?(?P<quantity>farthest forward|most forward|nearest|closest)"
+     r"(?: to the (?:scene|subject))?{END}"),
+    ("views", "compare", r"(?:does|is|do|are) {A} (?:look |appear |seem |get |become |come )?{COMP}(?: (?:to|from) {B})? in {V}{END}"),
     ("views", "which", r"(?:which|what)(?: one)?(?: of)?(?: the| these)?(?: two| three| four| five)? ?{PICS}\b(?: was| is| were| are)?(?: taken| shot| captured| made)?"
      r"(?: from)?(?: the| a)?(?: position| place| point)?(?: that is)? ?{COMP}(?: position| place| point)?(?: to| from| of) {A}{END}"),
     ("views", "which", r"(?:in|on|from) (?:which|what)(?: one)?(?: of)?(?: the| these)?(?: two| three| four)? ?{PICS}\b (?:is|are|was|were|does|do|lies|appears?) "
@@ -289,7 +301,7 @@ SIZE: Rules = [
     ("size", "ratio", r"how many times (?:as )?(?:{COMP}|{DIM}|(?P<noun>far|high)) (?:is|are)? ?{A} (?:as|than|compared (?:to|with)) {B}{END}"),
     ("size", "ratio", r"ratio (?:of|between) (?:the )?{DIM}s?(?: of)? {A}(?:'s)? (?:to|and|over|with) (?:the {DIM2} of )?{B}{END}".replace("{DIM2}", r"\w+")),
     ("height_above", "", r"how (?:high|far|much|tall)(?: up)? (?:is|are|does|do) {A}(?: is| are| lie| hang| sit| rise| reach)? (?:above|over|from|off) {B}{END}"),
-    ("height_above", "", r"how (?:high|far) above {B} (?:is|are|does|do|hangs?) {A}{END}"),
+    ("height_above", "", r"how (?:high|far) (?:above|over|off) {B} (?:is|are|does|do|hangs?) {A}{END}"),
     ("height_above", "", r"(?:height|elevation|altitude|vertical (?:distance|gap|offset)) of {A} (?:above|over|from|off) {B}{END}"),
     ("height_above", "", r"at (?:what|which) (?:height|elevation) (?:above {B} )?(?:is|are|does|do|hangs?) {A}(?: (?:hang|sit|stand|mounted|placed|located|lie))?{END}"),
     ("height_above", "", r"(?:vertical (?:distance|gap|separation|offset)|difference in height) (?:between|from) {A} (?:and|to) {B}{END}"),
@@ -322,8 +334,11 @@ DISTANCE: Rules = [
     ("distance", "", r"(?:distance|length)\b(?: \w+)?? (?:from|of) {A} (?:to|from) {B}{END}"),
     ("distance", "", r"(?:distance|way)\b(?: \w+)?? to {A} from {B}{END}"),
     ("distance", "", r"(?:distance)\b(?: \w+)?? (?:to|of|for) {A}{END}"),
-    ("distance", "", r"(?:what|how much) (?:distance|space|gap)? ?(?:separates?|divides?|lies? between|is there between|is between) {A} (?:and|from) {B}{END}"),
+    ("distance", "", r"(?:what|how much) (?:distance|space|gap|room)? ?(?:separates?|divides?|lies? between|is there between|is between) {A} (?:and|from) {B}{END}"),
     ("distance", "", r"how far (?:away |apart )?{A} (?:is|are) (?:away )?from {B}{END}"),
+    ("distance", "", r"how far (?:would|do|must|have|should|will|can) (?:i|you|one|we) [^?]*?from {A} to {B}{END}"),
+    ("distance", "", r"at (?:what|which) distance (?:from {B} )?(?:is|are|does|do|stands) {A}(?: stand| lie| sit| hang)?{END}"),
+    ("distance", "", r"how far apart,? (?:is|are) {A} and {B}(?: in (?:space|3d))?{END}"),
     ("distance", "", r"(?:^|[.,] ){A} and {B} (?:is|are) how far apart"),
     ("distance", "limit", r"(?:is|are) (?:the )?(?P<list>(?:two|both)\b[^?.]*?) {MORE} {LIM} (?:apart|from each other|away from each other)"),
     ("distance", "", r"how far (?:apart |away )?(?:from (?:each other|one another) )?(?:is|are|was|were|lie|stand|sit|do|does) (?:the )?(?P<list>(?:two|both|(?:\w+ )?of (?:the )?two|\w+ of the two)\b[^?.]*?)"
@@ -347,8 +362,9 @@ RELATION: Rules = [
     ("relation", "picture", r"(?:is|are|does|do) {A} (?:located |positioned |appear |lie |stand )?(?:in|on|at) (?:the )?(?P<word>left|right|top|bottom|upper|lower)(?:[- ]hand)?(?: (?:half|side|part|edge))?"
      r"(?: (?:or|and)(?: (?:in|on|at))?(?: the)? (?:right|left|bottom|top|lower|upper)(?:[- ]hand)?(?: (?:half|side|part|edge))?)?(?: of (?:the |this )?(?:picture|image|photo|frame|view|scene))?{END}"),
     ("relation", "picture", r"(?:(?:in|on) )?(?:which|what) (?:side|half|part|quadrant|corner|third) of (?:the |this )?(?:picture|image|photo|frame|view|scene) (?:is|are|does|do|shows?|contains?|lies) {A}(?: (?:in|on|located|lie|appear))?{END}"),
+    ("relation", "on", r"(?:is|are) {A} (?:standing |lying |placed |sitting )?on (?:top of )?(?!the (?:left|right|picture|image|photo))(?!my|your){B}{END}"),
     ("relation", "", r"(?:is|are|was|were|does|do) {A} (?:located |positioned |placed |situated |standing |lying |parked |stand |lie |sit |sitting |more |farther )?(?:to |on |at |in )?(?:the )?"
-     r"(?P<word>(?:{DIRWORD})(?:[- ](?:hand )?side)?(?: of)?(?:,? (?:or|and) (?:is it )?(?:to |on |at |in )?(?:the )?(?:{DIRWORD})(?: side)?)?)(?: of| from| to| than)? {B}{END}"),
+     r"(?P<word>(?:{DIRWORD})(?:[- ](?:hand )?side)?(?: of)?(?:,? (?:or|and) (?:is it )?(?:to |on |at |in )?(?:the )?(?:{DIRWORD})(?: side)?)?)(?: of| from| to| than)? {B}(?:,? or (?:to |on )?(?:the )?{DIRWORD}(?: side)?(?: of)? it)?{END}"),
     ("relation", "", r"(?:where|how) (?:is|are|was|were|does|do|can|would) {A}(?: located| positioned| placed| situated| lie| stand| be| found| be found)*,? (?:relative to|in relation to|with (?:respect|regard) to|compared (?:to|with)|"
      r"with reference to|as seen from|from|when seen from|in reference to) {B}{END}"),
     ("relation", "", r"(?:position|location|placement|spatial relation(?:ship)?|relation(?:ship)?|direction|relative position|orientation) (?:of|between) {A} (?:relative to|in relation to|with (?:respect|regard) to|compared (?:to|with)|and|to|"

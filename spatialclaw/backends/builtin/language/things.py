@@ -105,6 +105,9 @@ def read_thing(phrase: str, normal: Normal) -> Thing:
     """
     text = phrase.strip(" ,.?:\"'")
     text = re.sub(r"^(?:from|to|between|of|for|at) ", "", text)
+    who = r"(?:someone|somebody|a person|one|a viewer|an observer|a man|a woman)"
+    text = re.sub(rf"^{who} (?:who (?:is|stands) |standing )?(?:at|by|near|next to) ", "", text)
+    text = re.sub(r"^(?:the )?(?:different|distinct|separate|individual) ", "", text)
     pixel: tuple[float, float] | None = None
     found = re.search(r"@p(\d+)", text)
     if found:
