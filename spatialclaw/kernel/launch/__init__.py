@@ -16,11 +16,11 @@ the same path.
 
 from __future__ import annotations
 
+from spatialclaw.kernel.launch.launched import Launched
 from spatialclaw.kernel.launch.options import Confine, LaunchOptions, Layout
 from spatialclaw.kernel.launch.probing import Layer, probe
 from spatialclaw.kernel.launch.reaping import Leftover, reap
 from spatialclaw.kernel.launch.start import (
-    Launched,
     disown,
     own,
     prepare,

@@ -22,7 +22,10 @@ from spatialclaw.kernel.launch import view
 from spatialclaw.kernel.launch.confine import environment
 from spatialclaw.kernel.launch.reaping import MARK, PREFIX, owner
 
-__all__ = ["Line", "Template", "own", "shared", "stop"]
+__all__ = ["CAN_FORK", "Line", "Template", "own", "shared", "stop"]
+
+CAN_FORK = sys.platform == "linux"
+"""Whether there is a template; elsewhere kernels are fresh interpreters (`plain.py`)."""
 
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1])['path']; "

@@ -20,9 +20,10 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import Enum, Int
 
+from spatialclaw.kernel.launch.launched import Launched
 from spatialclaw.kernel.launch.options import LaunchOptions, Layout
 from spatialclaw.kernel.launch.reaping import PREFIX
-from spatialclaw.kernel.launch.start import Launched, prepare, start
+from spatialclaw.kernel.launch.start import prepare, start
 
 __all__ = ["NAME", "KernelProvisioner", "kernelspec"]
 

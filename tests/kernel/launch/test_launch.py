@@ -317,6 +317,27 @@ async def test_without_namespaces_strict_is_refused_and_process_works() -> None:
     assert answer == "42"
 
 
+async def test_where_nothing_can_be_forked_the_stock_start_works_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(launch_host, "CAN_FORK", False)
+    monkeypatch.setenv("MY_API_KEY", "sk-secret")
+    with pytest.raises(ConfinementError, match="needs Linux"):
+        await Kernel.start(confine="strict")
+    kernel = await Kernel.start(confine="process")
+    try:
+        code = "import os, resource; print(os.getcwd()); resource.getrlimit(resource.RLIMIT_FSIZE)"
+        result = await kernel.execute(code)
+        assert result.stdout.strip().endswith("/work")
+        assert result.result == f"({512 << 20}, {512 << 20})"
+        assert (await kernel.execute("'MY_API_KEY' in os.environ")).result == "False"
+        pids = tree(kernel.pid or 0)
+        assert len(pids) == 2
+    finally:
+        await kernel.aclose()
+    assert not alive(pids)
+
+
 async def test_a_path_that_does_not_exist_is_refused(scratch: Path) -> None:
     options = LaunchOptions(scratch, read_only=(Path("/nowhere/at/all"),))
     with pytest.raises(FileNotFoundError):
