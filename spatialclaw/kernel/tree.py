@@ -172,8 +172,6 @@ class Tree:
     async def interrupt(self, live: Live) -> None:
         """Raises KeyboardInterrupt in the cell that runs."""
         await self.signal(live, signal.SIGINT)
-        # a cell that awaits sits in the event loop, which the signal alone does not wake
-        live.channel.send("spatialclaw_request", {"op": "ping"})
 
     async def kill(self, live: Live, *, seconds: float = 2.0, wait: bool = True) -> bool:
         """Kills the kernel and what it started, not its sleeping copies.

@@ -54,6 +54,12 @@ class Order:
     name: str
 
 
+async def _tick() -> None:
+    """Keeps the event loop turning: a cell that awaits is interrupted at its next turn."""
+    while True:
+        await asyncio.sleep(0.05)
+
+
 class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     """IPython's shell; its tracebacks are short plain text about the cell.
 
@@ -116,6 +122,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             return await super().do_execute(code, silent, *args, **kwargs)
         self.shell.last_error = None
         self.watch.before(code)
+        ticking = asyncio.ensure_future(_tick())
         try:
             reply = await super().do_execute(code, silent, *args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
@@ -124,6 +131,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             reply |= {"traceback": [], "user_expressions": {}, "payload": []}
             reply["execution_count"] = self.execution_count
         finally:
+            ticking.cancel()
             self.watch.after(self.shell.last_error)
         return reply
 
