@@ -30,6 +30,7 @@ class Limits:
         verify: How often a verifier may send an answer back.
         shown_frames: Pictures of the input given with the task, at most.
         frame_edge: Their longer edge in pixels, at most.
+        shown_edge: Longer edge of the pictures that cells show, at most.
     """
 
     max_steps: int = 30
@@ -43,6 +44,7 @@ class Limits:
     verify: int = 0
     shown_frames: int = 8
     frame_edge: int = 768
+    shown_edge: int = 1024
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -14,6 +15,7 @@ from spatialclaw.agent.metering import MeteredChat
 from spatialclaw.agent.observation import cell_text, describe_budget
 from spatialclaw.agent.opening import first_observation, limits_of
 from spatialclaw.agent.parser import ParsedReply, parse_reply, strip_thoughts
+from spatialclaw.agent.pictures import resized
 from spatialclaw.agent.prompts import Prompts
 from spatialclaw.agent.record import NoRecord, Record, picture_records, record_cell
 from spatialclaw.agent.scoring import score_answer
@@ -102,7 +104,7 @@ class Episode:
             self._phase = "answer_now"
         else:
             self._phase = "plan" if self.budget.limits.plan else "cell"
-        return self._first()
+        return await self._first()
 
     async def astep(self, reply: str) -> Observation:
         """Takes a reply: a plan first, then a cell each time.
@@ -158,8 +160,8 @@ class Episode:
 
     # ----------------------------------------------------------------- phases
 
-    def _first(self) -> Observation:
-        first = first_observation(
+    async def _first(self) -> Observation:
+        first = await first_observation(
             self.prompts,
             self._task(),
             self.media,
@@ -195,6 +197,7 @@ class Episode:
             return result
         number = self._record_cell(parsed.code, result)
         self.budget.steps += 1
+        result = await self._sized(result)
         problems: list[str] = []
         if result.submission is not None and not result.ok:
             problems = ["the cell failed after it submitted"]
@@ -381,6 +384,14 @@ class Episode:
         number = record_cell(self.record, code, result, step=self.budget.steps + 1)
         self._judging().ledger.add_cell(number, result)
         return number
+
+    async def _sized(self, result: CellResult) -> CellResult:
+        """The result with pictures as large as they are sent, so that what is said fits them."""
+        edge = self.budget.limits.shown_edge
+        if all(max(p.width, p.height) <= edge for p in result.images):
+            return result
+        images = await asyncio.to_thread(lambda: [resized(p, edge) for p in result.images])
+        return replace(result, images=images)
 
     def _repeated(self, code: str, result: CellResult, number: int) -> int | None:
         if result.ok:

@@ -148,7 +148,7 @@ class MeteredChat:
         return None
 
     def _write_request(self, number: int, messages: list[Message], purpose: Purpose) -> None:
-        thread = "main" if purpose in ("plan", "act", "answer_now", "route") else f"{number}"
+        thread = "main" if purpose in ("plan", "act", "answer_now") else f"{number}"
         before = self._sent.get(thread, [])
         same = 0
         for old, new in zip(before, messages, strict=False):

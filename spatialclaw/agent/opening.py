@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -23,7 +24,7 @@ def limits_of(interface: str, limits: Limits) -> Limits:
     return limits if interface != "direct" else replace(limits, plan=False)
 
 
-def first_observation(
+async def first_observation(
     prompts: Prompts,
     task: Task,
     media: Any,
@@ -46,7 +47,10 @@ def first_observation(
     """
     limits = budget.limits
     sequences = getattr(media, "sequences", None) or []
-    pictures = frame_pictures(sequences, limits.shown_frames, limits.frame_edge)
+    # Encoding takes some 5 ms a picture, in which other runs should go on.
+    pictures = await asyncio.to_thread(
+        frame_pictures, sequences, limits.shown_frames, limits.frame_edge
+    )
     left = describe_budget(budget)
     if phase == "plan":
         ask = prompts.render("plan", left=left)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -63,20 +64,26 @@ def encode_frame(frame: Frame, edge: int) -> Shown:
 
 def resized(picture: Shown, edge: int) -> Shown:
     """A picture made smaller to fit `edge`; itself when it fits. The scale goes into its source."""
-    from PIL import Image
-
-    longer = max(picture.width, picture.height)
-    if longer <= edge:
+    if max(picture.width, picture.height) <= edge:
         return picture
-    with Image.open(io.BytesIO(picture.data)) as opened:
-        image = opened.convert("RGB")
-    scale = edge / longer
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    data, width, height = _shrunk(picture.data, edge)
     source = dict(picture.source)
     if source.get("kind") == "frame":
-        source["scale"] = float(source.get("scale", 1.0)) * size[0] / picture.width
+        source["scale"] = float(source.get("scale", 1.0)) * width / picture.width
+    return Shown(data, "image/jpeg", width, height, title=picture.title, source=source)
+
+
+@lru_cache(maxsize=64)
+def _shrunk(data: bytes, edge: int) -> tuple[bytes, int, int]:
+    """A picture made smaller, encoded once however often it is sent."""
+    from PIL import Image
+
+    with Image.open(io.BytesIO(data)) as opened:
+        image = opened.convert("RGB")
+    scale = edge / max(image.size)
+    size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return Shown(_jpeg(small), "image/jpeg", *size, title=picture.title, source=source)
+    return _jpeg(small), *size
 
 
 def _jpeg(image: Any) -> bytes:

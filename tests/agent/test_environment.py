@@ -220,3 +220,20 @@ async def test_a_reset_forgets_the_episode_before() -> None:
     assert again.kind == "cell"
     assert environment.answer is None
     assert environment.score()["steps"] == 0
+
+
+async def test_a_large_picture_is_made_smaller_and_its_line_says_so() -> None:
+    from support.doubles import picture
+
+    class Large(LocalExecutor):
+        def _show(self, *things: object, title: str = "") -> None:
+            from dataclasses import replace
+
+            source = {"kind": "frame", "frame": 3, "scale": 0.5, "offset": [0, 0]}
+            self.pictures.append(replace(picture(2048, 1024, title="big"), source=source))
+
+    environment = Environment()
+    await environment.areset(QUESTION, media=FakeMedia(), kernel=Large(), limits=Limits(plan=False))
+    seen = await environment.astep(cell("show(1)"))
+    assert (seen.images[0].width, seen.images[0].height) == (1024, 512)
+    assert "big: 1024x512; pixel of frames[3] = pixel here / 0.25" in seen.text
