@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
+import time
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Any
@@ -17,7 +18,9 @@ from spatialclaw.kernel.collect import Collector
 
 __all__ = ["Channel", "connection_info"]
 
-MAX_MESSAGE = 64 * 1024 * 1024
+MAX_MESSAGE = 24 * 1024 * 1024
+_QUEUED = 50  # messages that wait in the host's memory; the rest stays in the kernel's
+_TURN_SECONDS = 0.01
 _IDLE_SECONDS = 2.0
 _PING_MILLISECONDS = 20
 
@@ -62,7 +65,7 @@ class Channel:
         if kind == zmq.DEALER:
             socket.identity = self.session.bsession
         else:
-            socket.rcvhwm = 500
+            socket.rcvhwm = _QUEUED
         socket.connect(f"ipc://{self._info['ip']}-{port}")
         return socket
 
@@ -114,7 +117,11 @@ class Channel:
 
     async def outputs(self, request: str, collector: Collector) -> None:
         """Collects the outputs of a request until its idle status."""
+        turn = time.monotonic()
         while True:
+            if time.monotonic() - turn > _TURN_SECONDS:
+                await asyncio.sleep(0)  # a flood is always ready: others have to have their turn
+                turn = time.monotonic()
             message = await self._receive(self._iopub)
             if message is None or message["parent_header"].get("msg_id") != request:
                 continue

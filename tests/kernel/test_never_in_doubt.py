@@ -383,3 +383,51 @@ async def test_a_cell_that_nobody_waits_for_any_more(kernel: Kernel) -> None:
     cell.cancel()
     await asyncio.gather(cell, return_exceptions=True)
     await usable(kernel)
+
+
+async def test_a_flood_past_every_limit_of_the_kernel(kernel: Kernel) -> None:
+    before = psutil.Process().memory_info().rss
+    result = await run(
+        kernel,
+        "k = get_ipython().kernel\n"
+        "while True:\n"
+        "    k.session.send(k.iopub_socket, 'stream',"
+        " {'name': 'stdout', 'text': 'x' * 1_000_000}, parent=k.get_parent())",
+        2.0,
+    )
+    assert result.status in ("timeout", "died")
+    assert len(result.stdout) < 110_000
+    assert psutil.Process().memory_info().rss - before < 200_000_000
+    await usable(kernel)
+
+
+async def test_messages_too_large_to_take(kernel: Kernel) -> None:
+    before = psutil.Process().memory_info().rss
+    result = await run(
+        kernel,
+        "k = get_ipython().kernel\n"
+        "for _ in range(3): k.session.send(k.iopub_socket, 'stream',"
+        " {'name': 'stdout', 'text': 'x' * 60_000_000}, parent=k.get_parent())",
+        5.0,
+    )
+    assert len(result.stdout) < 110_000
+    assert psutil.Process().memory_info().rss - before < 200_000_000
+    await usable(kernel)
+
+
+async def test_forged_replies_end_nothing_but_their_own_cell(kernel: Kernel) -> None:
+    result = await run(
+        kernel,
+        "k = get_ipython().kernel\n"
+        "parent = k.get_parent()\n"
+        "k.session.send(k.iopub_socket, 'status', {'execution_state': 'idle'}, parent=parent)\n"
+        "k.session.send(k.shell_stream, 'execute_reply', {'status': 'ok'}, parent=parent,"
+        " ident=k._shell_parent_ident.get())\n"
+        "k.shell_stream.flush()\n"
+        "while True: pass",
+        1.0,
+    )
+    assert result.status in ("ok", "timeout")
+    result = await run(kernel, "1", 1.0)
+    assert result.status in ("ok", "timeout", "error", "died")
+    await usable(kernel)

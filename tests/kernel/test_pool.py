@@ -66,7 +66,7 @@ async def test_a_closed_pool_leaves_nothing() -> None:
     async with KernelPool(size=3, starts=2) as pool:
         await asyncio.sleep(0.05)  # closed while they start
     until = time.monotonic() + 10
-    while len(me.children(recursive=True)) > before and time.monotonic() < until:
+    while len(me.children(recursive=True)) > before and time.monotonic() < until:  # noqa: ASYNC110
         await asyncio.sleep(0.1)  # the template readies its next fork
     assert len(me.children(recursive=True)) <= before
 
