@@ -256,6 +256,8 @@ class OpenAIChat:
             await self._wait(attempt, problem, limit=self.options.max_retries)
             return None
         self._check_context(attempt.messages, completion.usage)
+        if completion.cached:
+            caps.seen["prefix_cache"] = True
         if completion.usage.input_tokens:
             caps.seen["token_ratio"] = completion.usage.input_tokens / _estimate(attempt.messages)
         if completion.reasoning_field and caps.reasoning != completion.reasoning_field:

@@ -78,7 +78,7 @@ async def resolve(
     if name == "openai":
         return Resolution(_openai(settings, cache), f"{_address(settings)}, as asked")
     if name == "builtin":
-        return Resolution(_builtin(), "the builtin planner, as asked")
+        return Resolution(_builtin(settings), "the builtin planner, as asked")
     if name == "human":
         from spatialclaw.backends.human import HumanBackend
 
@@ -121,7 +121,7 @@ async def _auto(
             _openai(changed, cache), f"the server on this machine at {server.base_url}{shown}"
         )
     return Resolution(
-        _builtin(), "the builtin planner: no endpoint is set and no local server answers"
+        _builtin(settings), "the builtin planner: no endpoint is set and no local server answers"
     )
 
 
@@ -179,7 +179,12 @@ def _chat_beside(settings: Settings, cache: Path | None) -> Any:
     return _openai(settings, cache).chat
 
 
-def _builtin() -> Backend:
+def _builtin(settings: Settings) -> Backend:
+    if settings.interface != "code":
+        raise ConfigError(
+            f"the builtin planner writes cells, and the interface is {settings.interface}",
+            hint="Name a model's server with --base-url, or leave --interface out.",
+        )
     from spatialclaw.backends.builtin import BuiltinBackend
 
     return BuiltinBackend()

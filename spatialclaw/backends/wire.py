@@ -6,7 +6,7 @@ import base64
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from spatialclaw.agent.parser import strip_thoughts
@@ -33,7 +33,7 @@ class Completion:
         finish: "stop", "length", "content_filter" and so on.
         usage: Tokens and, where the provider says, money; tokens 0 when it says nothing.
         reasoning_field: Name of the field the reasoning came in, or None.
-        extra: Further facts for the record.
+        cached: Input tokens that the server's cache held, or None when it does not say.
     """
 
     text: str
@@ -41,7 +41,7 @@ class Completion:
     finish: str
     usage: Usage
     reasoning_field: str | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
+    cached: int | None = None
 
 
 def wire_messages(messages: Sequence[Message], caps: Capabilities) -> list[dict[str, Any]]:
@@ -116,7 +116,9 @@ def read_completion(body: str) -> Completion:
     if not text.strip() and finish == "stop" and _has_content(reasoning):
         # Some servers put the whole reply into the reasoning and leave the content empty.
         text, thought = reasoning, ""
-    return Completion(text.strip("\n"), thought, finish, _usage(data.get("usage")), name)
+    return Completion(
+        text.strip("\n"), thought, finish, _usage(data.get("usage")), name, _cached(data)
+    )
 
 
 def _with_calls(text: str, calls: Any) -> str:
@@ -177,6 +179,13 @@ def _reasoning(message: dict[str, Any]) -> tuple[str | None, str]:
         if any(texts):
             return "thinking", "\n".join(texts)
     return None, ""
+
+
+def _cached(data: dict[str, Any]) -> int | None:
+    usage = data.get("usage")
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    return cached if isinstance(cached, int) else None
 
 
 def _usage(usage: Any) -> Usage:

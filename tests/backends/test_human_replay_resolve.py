@@ -120,3 +120,8 @@ async def test_a_cap_on_money_needs_prices() -> None:
     settings = Settings(backend="openai", base_url="http://h/v1", max_cost=1)
     with pytest.raises(ConfigError, match="needs prices"):
         await resolve(settings)
+
+
+async def test_the_planner_writes_cells_only() -> None:
+    with pytest.raises(ConfigError, match="interface is tools"):
+        await resolve(Settings(backend="builtin", interface="tools"))

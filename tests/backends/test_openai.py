@@ -502,3 +502,11 @@ def test_a_broken_cache_is_learnt_anew(tmp_path: Any) -> None:
     assert CapabilityStore(tmp_path).get("u", "m").max_images == 3
     next(tmp_path.glob("*.json")).write_text("{")
     assert CapabilityStore(tmp_path).get("u", "m").max_images is None
+
+
+async def test_a_cache_of_prefixes_is_noticed() -> None:
+    usage = {"prompt_tokens": 90, "prompt_tokens_details": {"cached_tokens": 64}}
+    with ScriptedServer([Reply("hi", usage=usage)]) as server:
+        asked = await ask(server)
+    assert asked.chat is not None
+    assert asked.chat.capabilities.seen["prefix_cache"] is True
