@@ -51,7 +51,7 @@ def _root(
 
 def load_commands() -> None:
     """Imports the commands, each of which registers itself."""
-    from spatialclaw.cli import ask, doctor, replay  # noqa: F401
+    from spatialclaw.cli import ask, benchmarks, doctor, replay  # noqa: F401
 
 
 def main(arguments: list[str] | None = None) -> None:
