@@ -236,7 +236,14 @@ def spot(pixel, f):
     error = np.hypot(spread, own if np.isfinite(own) else 0.01 * value)
     print(f"pixel {tuple(pixel)}: depth {value:.3f} +- {error:.3f}, {len(values)} of {z.size} px, "
           f"{same.mean():.0%} on one surface; by {z_map.method}, metric {z_map.metric}")
-    point = geometry.unproject(f, [(x, y)], depth=[value])[0]
+    lens = None
+    if f.intrinsics is None:  # any will do to compare distances, none to measure them
+        long = max(f.width, f.height)
+        lens = [[long, 0, (f.width - 1) / 2], [0, long, (f.height - 1) / 2], [0, 0, 1]]
+        print("the intrinsics are not known: a usual lens is assumed, distances have no scale")
+    point = geometry.unproject(f, [(x, y)], depth=[value], intrinsics=lens)[0]
+    if lens is not None:
+        z_map.metric = False
     point.metric, point.sigma = z_map.metric and point.metric, np.asarray(error)
     return geometry.to_world(point, f) if f.pose is not None else point''',
     "found": '''\

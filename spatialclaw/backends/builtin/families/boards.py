@@ -83,6 +83,8 @@ def markers(inquiry: Inquiry) -> Investigation:
     found = sorted(ids[i] for i in keep)
     same = isinstance(second, list) and set(second) == set(ids)
     sure = 0.95 if same else 0.8
+    if question.ask == "count" and isinstance(second, list) and len(second) != len(ids):
+        sure = 0.6
     evidence = [
         f"ids {found} of {', '.join(sorted({families[i] for i in keep}))}",
         f"at 0.8 of the size: {second}" if second is not None else "",

@@ -27,7 +27,7 @@ for name in ("dx", "dy", "dz", "yaw", "pitch", "roll", "angle", "moved", "scaled
 
 MOTION = """\
 a, b = frames[{a}], frames[{b}]
-motion = geometry.camera_motion(a, b)
+motion = {motion}
 show(a, b, title="from the first to the second")
 """
 
@@ -122,7 +122,7 @@ def motion_between(inquiry: Inquiry) -> Generator[Cell, Seen, Seen]:
     many = b - a > 2 and (inquiry.facts.is_video or not named) and not inquiry.facts.has("pose")
     if not many:
         seen = yield Cell(
-            "How the camera moved from the first to the second.", MOTION.format(a=a, b=b) + REPORT
+            "How the camera moved from the first to the second.", _motion(inquiry, a, b) + REPORT
         )
         if seen.ok:
             return seen
@@ -139,6 +139,15 @@ def motion_between(inquiry: Inquiry) -> Generator[Cell, Seen, Seen]:
     if seen.ok and seen.get("sure"):
         return seen
     raise NotGrounded("the camera's motion over the frames", [*tried, seen.message])
+
+
+def _motion(inquiry: Inquiry, a: int, b: int) -> str:
+    """The code of the motion; of a pair taken for a stereo pair the pictures decide, not the rig."""
+    if not inquiry.facts.has("stereo"):
+        return MOTION.format(a=a, b=b, motion="geometry.camera_motion(a, b)")
+    return "from spatialclaw.primitives.motion import estimate_motion\n" + MOTION.format(
+        a=a, b=b, motion="estimate_motion(a, b, method='views')"
+    )
 
 
 def investigate(inquiry: Inquiry) -> Investigation:
@@ -263,7 +272,8 @@ def _turn_angle(inquiry: Inquiry, seen: Seen) -> Investigation:
         value, what = float(seen.number("angle") or 0.0), "whole angle of the rotation"
     other = yield from _second(inquiry, seen)
     exact = seen.get("method") == "poses"
-    sigma = 0.3 if exact else max(1.0, 0.05 * value)
+    known = exact or inquiry.facts.has("intrinsics")
+    sigma = 0.3 if exact else max(1.0, (0.05 if known else 0.15) * value)
     evidence = [
         f"{what}; yaw {yaw:+.1f} (right +), pitch {pitch:+.1f} (up +), roll {roll:+.1f}; "
         f"{seen.get('method')}"
@@ -272,7 +282,9 @@ def _turn_angle(inquiry: Inquiry, seen: Seen) -> Investigation:
     if back is not None:
         evidence.append(f"the second way gives a yaw of {back:+.1f}")
         sigma = max(sigma, abs(back - yaw) / 2) if not exact else sigma
-    sure = 0.9 if exact else min(0.8, float(seen.number("sure") or 0.5))
+    sure = 0.9 if exact else min(0.8 if known else 0.55, float(seen.number("sure") or 0.5))
+    if not known:
+        evidence.append("the focal length is not known: angles may be off by a tenth or two")
     return Finding("number", value, "deg", sigma, sure, tuple(evidence))
 
 

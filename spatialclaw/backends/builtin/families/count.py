@@ -132,6 +132,7 @@ def _detected(inquiry: Inquiry, thing: Thing) -> Investigation:
 
 
 def filtered(inquiry: Inquiry, thing: Thing, ids: tuple[int, ...]) -> Investigation:
+    """Those of the named objects that fulfil the condition of the question."""
     question = inquiry.question
     others = list(question.things[1:])
     items = "{" + ", ".join(f"{i}: named({i})" for i in ids) + "}"

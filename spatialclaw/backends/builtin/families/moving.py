@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
+from spatialclaw.backends.builtin.families import camera
 from spatialclaw.backends.builtin.families.follow import Followed, follow
 from spatialclaw.backends.builtin.families.passages import toward
 from spatialclaw.backends.builtin.inquiry import Inquiry
@@ -14,6 +16,8 @@ from spatialclaw.backends.builtin.language.words import directions_in
 from spatialclaw.backends.builtin.steps import Cell, Finding, Investigation, NotGrounded, Seen
 
 __all__ = ["investigate", "speed_of"]
+
+CARRIERS = frozenset({"car", "vehicle", "robot", "drone", "bus", "truck", "bike", "boat"})
 
 SPEED = """\
 import dataclasses
@@ -53,7 +57,17 @@ def investigate(inquiry: Inquiry) -> Investigation:
     thing = question.things[0]
     if question.ask == "moves":
         return (yield from _moves(inquiry, thing))
-    followed = yield from follow(inquiry, thing)
+    try:
+        followed = yield from follow(inquiry, thing)
+    except NotGrounded:
+        # Of still pictures taken from a car "the car drove" means the camera.
+        if inquiry.facts.is_video or thing.head not in CARRIERS or question.ask != "direction":
+            raise
+        return (
+            yield from camera.investigate(
+                replace(inquiry, question=replace(question, family="camera", ask="move"))
+            )
+        )
     row = main(followed, thing)
     if question.ask in ("speed", "far"):
         return (yield from _speed(inquiry, thing, followed, row))

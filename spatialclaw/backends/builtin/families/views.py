@@ -85,6 +85,8 @@ def investigate(inquiry: Inquiry) -> Investigation:
     end = str(question.extra.get("end", "min"))
     if "quantity" in question.extra and "end" not in question.extra:
         end = "max" if str(question.extra["quantity"]).startswith(("far", "small")) else "min"
+    if "forward" in str(question.extra.get("quantity", "")):
+        end = "min"
     if question.extra.get("quantity") == "size":
         end = "min" if end == "max" else "max"  # larger in the picture is nearer
     if question.ask == "which":
