@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from spatialclaw.kernel import Kernel
+from spatialclaw.kernel.launch.confine import cgroups
 
 pytestmark = [
     pytest.mark.kernel,
@@ -118,3 +119,21 @@ async def test_root_is_bound_by_the_limit_on_processes() -> None:
         assert result.stdout.strip() == "1000"
         uid = owner(kernel.pid)
         assert (uid != 0) if os.geteuid() == 0 else (uid == os.geteuid())
+
+
+async def test_a_delegated_group_holds_the_whole_kernel() -> None:
+    if cgroups.home() is None:
+        pytest.skip(cgroups.why_not())
+    before = set(groups())
+    async with await Kernel.start(memory_bytes=2048 * MIB, processes=100) as kernel:
+        assert (await kernel.execute("1")).ok
+        (group,) = set(groups()) - before
+        assert (group / "memory.max").read_text().strip() == str(2048 * MIB)
+        assert (group / "pids.max").read_text().strip() == "100"
+        assert str(kernel.pid) in (group / "cgroup.procs").read_text().split()
+    assert set(groups()) == before
+
+
+def groups() -> list[Path]:
+    home = cgroups.home()
+    return list(home.glob("spatialclaw-*")) if home else []
