@@ -405,7 +405,12 @@ def _intrinsics(frame: Frame, given: npt.ArrayLike | None) -> Floats:
             hint="the argument intrinsics=[[f, 0, cx], [0, f, cy], [0, 0, 1]] with f in pixels; "
             "without them only pixel measures and ratios at equal depth hold",
         )
-    return np.asarray(matrix, dtype=np.float64)
+    array = np.asarray(matrix, dtype=np.float64)
+    if array.shape != (3, 3) or not np.isfinite(array).all() or min(array[0, 0], array[1, 1]) <= 0:
+        raise ValueError(
+            "intrinsics are [[fx, 0, cx], [0, fy, cy], [0, 0, 1]] with fx and fy above 0"
+        )
+    return array
 
 
 def _focal_error(frame: Frame, matrix: Floats) -> float:

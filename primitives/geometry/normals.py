@@ -47,8 +47,17 @@ def frame_normals(frame: Frame, depth: Any = None, *, cells: int = 160) -> tuple
     with np.errstate(invalid="ignore"):
         good = np.isfinite(normals).all(axis=-1) & (length > 0) & ~steep & np.isfinite(z)
     points, vectors = centre[good], normals[good] / length[good][:, None]
+    if len(points) < 200:
+        # Too sparse for neighbours on the grid: LiDAR, or points matched between views.
+        cloud = unproject(frame, None, found).plain
+        if len(cloud) >= 50:
+            points, vectors = point_normals(cloud, k=40)
+    return points, _towards_camera(points, vectors)
+
+
+def _towards_camera(points: Floats, vectors: Floats) -> Floats:
     towards = np.einsum("ij,ij->i", vectors, points) < 0
-    return points, np.where(towards[:, None], vectors, -vectors)
+    return np.where(towards[:, None], vectors, -vectors)
 
 
 def _smoothed(depth: npt.NDArray[Any], size: int) -> Floats:

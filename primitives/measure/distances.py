@@ -18,6 +18,7 @@ from spatialclaw.primitives.geometry.places import (
 from spatialclaw.primitives.geometry.planes import Plane, ground_plane
 from spatialclaw.primitives.geometry.points import Points
 from spatialclaw.primitives.measure.measurement import Measurement
+from spatialclaw.primitives.measure.sizes import box, is_flat_box
 from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
 from spatialclaw.primitives.results import Mask
 
@@ -128,7 +129,12 @@ def height_above_floor(
         ``measure.height_above_floor((255, 108), frame=frames[0])``
     """
     where = frame_behind(thing, frame=frame)
-    cloud = cloud_of(thing, frame=frame, depth=depth)
+    if is_flat_box(thing):
+        made = box(thing, frame=frame, depth=depth)
+        cloud = made.corners
+        cloud.sigma, cloud.method = made.center.sigma, made.center.method
+    else:
+        cloud = cloud_of(thing, frame=frame, depth=depth)
     if floor is None:
         if where is None:
             raise ValueError("nothing says which floor: pass floor=geometry.ground_plane(...)")

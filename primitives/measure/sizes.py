@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialclaw.primitives.errors import PrimitiveError
+from spatialclaw.primitives.errors import PrimitiveError, Unavailable
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.boxes import Box3D, oriented_box
 from spatialclaw.primitives.geometry.gravity import gravity
-from spatialclaw.primitives.geometry.places import cloud_of, frame_behind, name_of
+from spatialclaw.primitives.geometry.places import cloud_of, frame_behind, name_of, position_of
 from spatialclaw.primitives.geometry.points import Points
 from spatialclaw.primitives.measure.measurement import Measurement
 from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
-from spatialclaw.primitives.results import Mask
+from spatialclaw.primitives.results import Mask, Masks
 
-__all__ = ["box", "height", "length", "size", "volume", "width"]
+__all__ = ["box", "height", "is_flat_box", "length", "size", "volume", "width"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -152,6 +152,8 @@ def _box(thing: Any, frame: Frame | int | None, depth: Any) -> tuple[Box3D, Floa
     if isinstance(found, Box3D):
         return _box(found, frame, depth)
     where = frame_behind(thing, frame=frame)
+    if where is not None and is_flat_box(thing):
+        return _from_flat_box(thing, where, depth)
     cloud = cloud_of(thing, frame=frame, depth=depth)
     up, note = _up(cloud, where)
     made = oriented_box(cloud, up=up, label=name_of(thing))
@@ -161,12 +163,61 @@ def _box(thing: Any, frame: Frame | int | None, depth: Any) -> tuple[Box3D, Floa
     return _widened(made, cloud, thing, where, note)
 
 
+def is_flat_box(thing: Any) -> bool:
+    """Whether only a flat box says where the thing is, as for detections without mask."""
+    if isinstance(thing, Masks):
+        return len(thing) == 1 and is_flat_box(thing[0])
+    if isinstance(thing, Mask):
+        return not thing.mask.any()
+    return isinstance(thing, tuple | list | np.ndarray) and np.shape(thing) == (4,)
+
+
+def _from_flat_box(thing: Any, frame: Frame, depth: Any) -> tuple[Box3D, Floats | None, str]:
+    """The upright rectangle that fills a flat box at the thing's distance.
+
+    The rays through the sides of the box meet an upright plane through the middle of the thing
+    that faces the camera. How deep the thing is stays unknown (0).
+    """
+    one = thing[0] if isinstance(thing, Masks) else thing
+    x0, y0, x1, y1 = (float(v) for v in (one.box if isinstance(one, Mask) else one))
+    middle = position_of(one, frame=frame, depth=depth)
+    up, note = _up(middle, frame)
+    vertical = np.asarray(up, dtype=np.float64)
+    ahead = middle.plain - (middle.plain @ vertical) * vertical
+    ahead /= np.linalg.norm(ahead)
+    column, row = (x0 + x1) / 2, (y0 + y1) / 2
+    ends = [(column, y0 - 0.5), (column, y1 + 0.5), (x0 - 0.5, row), (x1 + 0.5, row)]
+    rays = np.column_stack([np.array(ends), np.ones(4)]) @ np.linalg.inv(_matrix(frame)).T
+    top, bottom, left, right = rays * ((middle.plain @ ahead) / (rays @ ahead))[:, None]
+    side = np.cross(ahead, vertical)
+    extent = np.array([abs((right - left) @ side), 0.0, abs((top - bottom) @ vertical)])
+    center = Points((top + bottom) / 2, middle.ref, metric=middle.metric, sigma=middle.sigma)
+    center.method = middle.method
+    made = Box3D(center, np.stack([side, -ahead, vertical]), extent, middle.ref, True, name_of(one))
+    edges = [y0 <= 1, y1 >= frame.height - 2, x0 <= 1, x1 >= frame.width - 2]
+    notes = [note, "from a flat box: its depth is not known"]
+    if any(edges):
+        notes.append("cut off by the picture's edge, so a lower bound")
+    own = sigma_of(center)
+    away = float(middle.plain @ ahead)
+    # A detection's box is loose by some pixels: 3 % of its size each side.
+    sigmas = None if own is None else extent * np.hypot(own / away, 0.03 * np.sqrt(2))
+    return made, sigmas, "; ".join(filter(None, notes))
+
+
+def _matrix(frame: Frame) -> Floats:
+    if frame.intrinsics is None:
+        raise Unavailable(
+            f"the camera's intrinsics are not known for {frame.name}",
+            hint="a capture with intrinsics; without them there are no metres",
+        )
+    return np.asarray(frame.intrinsics)
+
+
 def _widened(
     made: Box3D, cloud: Points, thing: Any, where: Frame, note: str
 ) -> tuple[Box3D, Floats | None, str]:
     """Gives back what erosion took off the edges, and puts errors on the sides."""
-    from spatialclaw.primitives.geometry.places import position_of
-
     assert where.intrinsics is not None
     eye = np.zeros(3) if made.ref.startswith("camera") else position_of(where).plain
     away = float(np.linalg.norm(made.center.plain - eye))

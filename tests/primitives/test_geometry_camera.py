@@ -105,6 +105,7 @@ def test_points_of_another_camera_are_converted_by_their_poses(views):
             "pixel 1",
         ),
         (lambda f: geometry.unproject(f, depth=np.ones((3, 3))), ValueError, "one size"),
+        (lambda f: geometry.rays(f, (1, 1), intrinsics=np.zeros((3, 3))), ValueError, "above 0"),
         (lambda f: geometry.transform(np.eye(2), [0, 0, 1], "world"), ValueError, "4, 4"),
         (
             lambda f: geometry.mask_points(np.zeros((240, 320), bool), frame=f),

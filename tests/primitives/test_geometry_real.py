@@ -66,6 +66,23 @@ def test_the_floor_and_gravity_agree_on_real_depth(place, request):
     assert below < 0.01
 
 
+def test_a_pedestrian_in_sparse_lidar(opened):
+    names = ("image_2_000000.png", "velodyne_000000.bin", "calib_000000.txt")
+    frame = opened("rgbd/kitti_object", *names)[0]
+    box = (712, 143, 811, 308)
+    assert measure.distance(box, frame=frame).value == pytest.approx(8.6, abs=0.5)
+    assert measure.height(box, frame=frame).value == pytest.approx(1.89, abs=0.15)
+    assert measure.height_above_floor(box, frame=frame).value == pytest.approx(1.89, abs=0.15)
+
+
+def test_the_road_below_a_car_that_looks_ahead(opened):
+    frame = opened("rgbd/kitti_lidar", "rgb.png", "depth.png", "intrinsics.json")[0]
+    road = geometry.ground_plane(frame)
+    # The cameras of this car are mounted 1.65 m above the road.
+    assert road.distance([0, 0, 0]) == pytest.approx(1.65, abs=0.1)
+    assert geometry.gravity(frame)[1] < -0.99
+
+
 def test_distances_by_real_stereo(motorcycle):
     depth = measure.distance((535, 160), frame=motorcycle[0], kind="depth")
     assert depth.value == pytest.approx(2.15, abs=0.15)

@@ -199,6 +199,22 @@ def test_sizes_against_truth(room):
     assert measure.size(both).value == pytest.approx(1.2, rel=0.08)
 
 
+def test_a_detections_box_gives_height_and_width():
+    frames = (
+        Room()
+        .add("person", (2.0, 3.0, 0.9), (0.5, 0.3, 1.8))
+        .frames(standing(at=(2.0, 4.0, 0.8)), known_poses=False)
+    )
+    rows, columns = np.nonzero(frames[0].instances)
+    box = tuple(float(v) for v in (columns.min(), rows.min(), columns.max(), rows.max()))
+    detected = Mask(np.zeros((240, 320), bool), 0, "person", box=box)
+    assert measure.height(detected, frame=frames[0]).value == pytest.approx(1.8, rel=0.06)
+    assert measure.width(box, frame=frames[0]).value == pytest.approx(0.5, rel=0.1)
+    top = measure.height_above_floor(detected, frame=frames[0])
+    assert top.value == pytest.approx(1.8, abs=0.1)
+    assert "flat box" in measure.size(detected, frame=frames[0]).evidence[1]
+
+
 def test_a_thing_cut_off_by_the_picture_is_said_to_be():
     frames = furnished().frames(standing())
     found = measure.size(Mask(frames[0].instances == 3, 0, "stool"), frame=frames[0])
