@@ -23,8 +23,11 @@ _AS_SPOKEN = {
 
 RELATION = """\
 f = frames[{frame}]
-r = geometry.relation({a}, {b}, frame=f)
-print(r)
+one, two = {a}, {b}
+r = geometry.relation(one, two, frame=f)
+print(one, two, r, sep="\\n")
+methods = [getattr(thing, "method", "pixel") for thing in (one, two)]
+print(f"methods = {{methods!r}}")
 parts = {{}}
 for part in r.parts:
     parts[part.word] = (round(float(part.margin), 4), part.unit, None if part.sigmas is None else round(float(part.sigmas), 2))
@@ -37,6 +40,8 @@ f = frames[{frame}]
 thing = max(segment(f, {what!r}), key=lambda m: m.score)
 print(thing)
 x, y = (float(v) for v in thing.center)
+methods = [thing.method]
+print(f"methods = {{methods!r}}")
 print(f"x = {{round(x / f.width, 4)}}")
 print(f"y = {{round(y / f.height, 4)}}")
 show(draw.masks(f, [thing]), title={what!r})
@@ -109,7 +114,19 @@ def _relation(inquiry: Inquiry, a: Thing, b: Thing) -> Investigation:
     if not isinstance(parts, dict) or not parts:
         raise NotGrounded(f"{a} and {b} in one picture", [seen.message])
     evidence = [", ".join(f"{word} by {m[0]:g} {m[1]}" for word, m in parts.items()), note]
-    return _choose(inquiry, parts, evidence)
+    found = _choose(inquiry, parts, evidence)
+    return _doubt(found, [str(method) for method in seen.get("methods") or []])
+
+
+def _doubt(found: Finding, methods: list[str]) -> Finding:
+    """Less sure where a thing was found by its colour or a weak detector, which no model saw."""
+    factor = 1.0
+    for method in methods:
+        factor *= 0.7 if "colour" in method else 1.0 if method in ("capture", "pixel") else 0.85
+    if factor == 1.0:
+        return found
+    note = f"found by {' and '.join(methods)}; no model looked at it"
+    return replace(found, confidence=factor * found.confidence, evidence=(*found.evidence, note))
 
 
 def _name(inquiry: Inquiry, ids: tuple[int, ...]) -> str:
@@ -208,6 +225,7 @@ def _picture(inquiry: Inquiry, thing: Thing) -> Investigation:
     x, y = seen.number("x"), seen.number("y")
     if x is None or y is None:
         raise NotGrounded(repr(thing.text), [seen.message])
+    methods = [str(method) for method in seen.get("methods") or []]
     evidence = (f"its centre is at {x:.0%} of the width and {y:.0%} of the height",)
     words = [str(word) for word in question.extra.get("words", [])]
     if question.choices:
@@ -218,14 +236,14 @@ def _picture(inquiry: Inquiry, thing: Thing) -> Investigation:
                "top left": min(0.5 - x, 0.5 - y), "top right": min(x - 0.5, 0.5 - y),
                "bottom left": min(0.5 - x, y - 0.5), "bottom right": min(x - 0.5, y - 0.5)}  # fmt: skip
     if question.yes_no and not question.choices and words:
-        return Finding("yes_no", amounts.get(words[0], -1.0) > 0, confidence=0.8, evidence=evidence)
+        held = amounts.get(words[0], -1.0) > 0
+        return _doubt(Finding("yes_no", held, confidence=0.8, evidence=evidence), methods)
     offered = [word for word in words if word in amounts]
     if len(offered) < 2:
         offered = ["left", "right"] if question.word in ("", "left", "right") else ["up", "down"]
     best = max(offered, key=lambda word: amounts[word])
-    return Finding(
-        "word", best, confidence=0.6 + 0.35 * min(1.0, abs(amounts[best]) / 0.15), evidence=evidence
-    )
+    sure = 0.6 + 0.35 * min(1.0, abs(amounts[best]) / 0.15)
+    return _doubt(Finding("word", best, confidence=sure, evidence=evidence), methods)
 
 
 def _what(inquiry: Inquiry, reference: Thing) -> Investigation:
