@@ -115,8 +115,10 @@ class _Template:
         Raises:
             Refused: There is none.
         """
-        waiting, self.spare = (self.spare, None) if isolated else (None, self.spare)
-        self.wants_spare = self.keeps_spare and isolated
+        waiting = None
+        if isolated:
+            waiting, self.spare = self.spare, None
+            self.wants_spare = self.keeps_spare
         if waiting is not None:
             try:
                 waiting.hand(talk)
