@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
+import threading
+from collections.abc import Callable
 from typing import TextIO
 
 from spatialclaw.agent.parser import python_parses
@@ -69,7 +72,7 @@ class HumanPolicy:
         if observation.images:
             count = len(observation.images)
             self._say(f"[{count} picture{'s' * (count > 1)}: see the run folder]\n")
-        reply = await asyncio.to_thread(self._read, observation.kind)
+        reply = await _in_daemon(lambda: self._read(observation.kind))
         if reply is None:
             raise GiveUp("the input ended before an answer was submitted")
         return reply
@@ -121,3 +124,29 @@ def _complete(lines: list[str], *, interactive: bool) -> bool:
     if not python_parses("\n".join(lines)):
         return False
     return interactive or not lines[-1].startswith((" ", "\t"))
+
+
+async def _in_daemon(work: Callable[[], str | None]) -> str | None:
+    """Runs blocking work on a daemon thread.
+
+    A thread of the usual pool would keep the program from ending (Ctrl-C, budget) until a line is
+    typed.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[str | None] = loop.create_future()
+
+    def run() -> None:
+        try:
+            result, error = work(), None
+        except (OSError, ValueError) as raised:
+            # The stream was closed: as good as its end.
+            result, error = None, raised
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(finish, result, error)
+
+    def finish(result: str | None, error: Exception | None) -> None:
+        if not future.done():
+            future.set_result(result if error is None else None)
+
+    threading.Thread(target=run, daemon=True, name="stdin").start()
+    return await future

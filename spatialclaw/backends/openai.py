@@ -236,7 +236,10 @@ class OpenAIChat:
                 "/chat/completions", body=request, cast_to=httpx2.Response
             )
             completion = read_completion(response.text)
-        except openai.APITimeoutError:
+        except openai.APITimeoutError as error:
+            if isinstance(error.__cause__, httpx2.ConnectTimeout):
+                await self._wait(attempt, self._unreachable(error), limit=1)
+                return None
             problem: BackendError = BackendUnreachable(
                 f"{self.base_url} gave no reply within {self.options.timeout:g} s",
                 hint="Raise request_timeout, or ask a faster model.",
@@ -408,16 +411,17 @@ class OpenAIChat:
         )
 
     def _wrong_key(self, status: int, text: str) -> BackendRejected:
-        key = "the key in SPATIALCLAW_API_KEY or OPENAI_API_KEY"
-        what = f"{key} is refused" if self.options.api_key else "it wants a key"
+        what = "the key is refused" if self.options.api_key else "it wants a key"
         return BackendRejected(
             f"{self.base_url} answered {status}: {text or 'not allowed'}",
-            hint=f"It seems that {what}; set SPATIALCLAW_API_KEY.",
+            hint=f"It seems that {what}: set SPATIALCLAW_API_KEY (or OPENAI_API_KEY).",
         )
 
     def _unreachable(self, error: Exception) -> BackendUnreachable:
         cause = error.__cause__
         reason = str(cause or error) or type(cause or error).__name__
+        if "timed out" in reason or "Timeout" in reason:
+            reason = f"none within {self.options.connect_timeout:g} s"
         return BackendUnreachable(
             f"no connection to {self.base_url}: {' '.join(reason.split())}",
             hint="Is the server running? Check --base-url, or use --backend builtin.",

@@ -125,3 +125,26 @@ async def test_a_cap_on_money_needs_prices() -> None:
 async def test_the_planner_writes_cells_only() -> None:
     with pytest.raises(ConfigError, match="interface is tools"):
         await resolve(Settings(backend="builtin", interface="tools"))
+
+
+async def test_a_person_who_thinks_too_long_does_not_hold_the_program() -> None:
+    import asyncio
+    import os
+    import threading
+
+    reader, writer = os.pipe()
+    with os.fdopen(reader) as stream:
+        backend = HumanBackend(stream=stream, output=io.StringIO())
+        environment = Environment()
+        first = await environment.areset(
+            TASK, media=FakeMedia(), kernel=LocalExecutor(),
+            limits=Limits(max_seconds=0.2, answer_seconds=0.1),
+        )  # fmt: skip
+        result = await asyncio.wait_for(run(backend.policy(TASK), environment, first), 5)
+        assert result.status == "failed"
+        assert "took longer" in result.reason
+        waiting = [t for t in threading.enumerate() if t.name == "stdin"]
+        assert all(thread.daemon for thread in waiting)
+        os.close(writer)
+        for thread in waiting:
+            thread.join(2)
