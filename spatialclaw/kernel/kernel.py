@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import shutil
 import time
@@ -132,7 +131,7 @@ class Kernel:
             raise KernelStartError(f"the namespace could not be built: {reply.get('error')}")
         self._note([str(note)[:300] for note in list(reply.get("notes") or [])[:30]])
         if self.options.transactional:
-            self._unkept = await self._keep(self._before)
+            await self._keep_before()
 
     def _note(self, lines: Iterable[str]) -> None:
         self.notes += [line for line in lines if line not in self.notes]
@@ -180,8 +179,8 @@ class Kernel:
 
     @property
     def _before(self) -> str:
-        """Name of the snapshot that transactional cells go back to."""
-        return f"{id(self)}:before"
+        """Name of the snapshot of the present state, to which transactional cells go back."""
+        return f"{id(self)}:before:{len(self.cells)}"
 
     @property
     def alive(self) -> bool:
@@ -228,6 +227,7 @@ class Kernel:
         if ending.how == "ok":
             self.cells.append(code)
             if self.options.transactional:
+                await self._kept()
                 self._keeping = asyncio.ensure_future(self._keep_before())
             return ""
         if not ending.process_lives:
@@ -256,6 +256,7 @@ class Kernel:
     # -- going back ----------------------------------------------------------------------------
     async def _back(self, why: str, *, dead: bool = False) -> str:
         """To the state before the cell, or as near to it as can be had; says which."""
+        await self._kept()
         tree, live = self._tree, self._live
         count = len(self.cells)
         plural = "s" * (count != 1)
@@ -308,23 +309,34 @@ class Kernel:
             await self._keep_before()
 
     async def _keep_before(self) -> None:
-        with contextlib.suppress(KernelDied):  # the next cell will meet the dead kernel
-            self._unkept = await self._keep(self._before)
-            if self._unkept and self._tree is not None:
-                await self._tree.drop(self._before)  # it is older than the last good cell
+        """Keeps the present state for the next cell, and no older one."""
+        name = self._before
+        try:
+            self._unkept = await self._keep(name)
+        except KernelDied as death:  # the next cell will meet the dead kernel
+            self._unkept = death.message
+        tree = self._tree
+        if tree is not None:
+            for old in [n for n in tree.snapshots if n.startswith(f"{id(self)}:before:")]:
+                if old != name:
+                    await tree.drop(old)
+
+    async def _kept(self) -> None:
+        """Waits for a snapshot that is being taken."""
+        keeping, self._keeping = self._keeping, None
+        if keeping is not None:
+            await asyncio.gather(keeping, return_exceptions=True)
 
     async def _keep(self, name: str) -> str:
         tree, live = self._there()
-        return await tree.keep(live, name, most=self.options.max_snapshots)
+        most = self.options.max_snapshots + 2 * self.options.transactional
+        return await tree.keep(live, name, most=most)
 
     async def _settle(self) -> None:
         """Waits for a fresh kernel that is on its way and a snapshot being taken."""
         pending, self._pending = self._pending, None
         if pending is not None:
             await pending
-        keeping, self._keeping = self._keeping, None
-        if keeping is not None:
-            await asyncio.gather(keeping, return_exceptions=True)
         if self._abandoned and not self._closed:
             await self._abandon()
         if self._live is not None and not self._live.alive and not self._closed:
@@ -380,6 +392,7 @@ class Kernel:
         """
         async with self._lock:
             await self._settle()
+            await self._kept()
             self._histories[name] = list(self.cells)
             return await self._keep(self._own(name))
 
@@ -396,6 +409,7 @@ class Kernel:
         async with self._lock:
             await self._settle()
             cells = list(self._histories[name])
+            await self._kept()
             tree, live = self._there()
             if self._own(name) in tree.snapshots:
                 await tree.kill(live, wait=False)
@@ -419,6 +433,7 @@ class Kernel:
         """
         async with self._lock:
             await self._settle()
+            await self._kept()
             tree, _live = self._there()
             cells = list(self.cells if name is None else self._histories[name])
             key = self._own(name if name is not None else "branch")
