@@ -44,6 +44,7 @@ def chessboard(frame: Any) -> Mask:
 
 
 def find_board(frame: Frame, *, thorough: bool) -> Mask | None:
+    """The chessboard of a picture, or None; `thorough` takes longer and sees smaller boards."""
     import cv2
 
     # Smaller first: quick, and enough for most boards.
@@ -141,12 +142,14 @@ def _board_quality(image: Any, grid: Floats) -> float:
 
 
 def board_points(columns: int, rows: int, square: float) -> Floats:
+    """(columns * rows, 3) inner corners on the board's plane z = 0, row by row."""
     grid = np.zeros((rows * columns, 3))
     grid[:, :2] = np.mgrid[0:columns, 0:rows].T.reshape(-1, 2) * square
     return grid
 
 
 def polygon(corners: Floats, shape: Sequence[int]) -> npt.NDArray[np.bool_]:
+    """(H, W) bool: the inside of a polygon of (N, 2) corners."""
     import cv2
 
     canvas = np.zeros(tuple(shape[:2]), dtype=np.uint8)

@@ -154,7 +154,7 @@ def _is_part(rows: Rows, other: Rows) -> bool:
         wide = np.array([[x0 - dx, y0 - dy, x1 + dx, y1 + dy]])
         small = one.area < 0.6 * max(usual, (x1 - x0 + 1) * (y1 - y0 + 1))
         inside += small and float(overlap(np.array([one.box]), wide, of_smaller=True)[0, 0]) > 0.5
-    return inside >= 0.6 * len(rows)
+    return inside >= (0.5 if len(rows) <= 3 else 0.6) * len(rows)
 
 
 def _flickers(rows: Rows, largest: float, count: int) -> bool:
