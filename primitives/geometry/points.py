@@ -94,10 +94,9 @@ class Points(np.ndarray[Any, Any]):
         here = list(_find((args, kwargs)))
         _same_ref(here)
         result = super().__array_function__(func, types, args, kwargs)
-        if func in (np.mean, np.median, np.average, np.percentile, np.quantile, np.nanmean,
-                    np.nanmedian, np.nanpercentile, np.amin, np.amax, np.min, np.max,
-                    np.nanmin, np.nanmax):  # fmt: skip
-            axis = kwargs.get("axis", args[1] if func in (np.mean, np.median) and args[1:] else 0)
+        if func in _REDUCING:
+            at = 2 if func in (np.percentile, np.quantile, np.nanpercentile) else 1
+            axis = kwargs.get("axis", args[at] if len(args) > at else None)
             if axis is None or here[0].ndim == 1 or np.ndim(result) == 0:
                 return _plain(result)
             if np.shape(result)[-1:] == here[0].shape[-1:] and axis in (0, -here[0].ndim):
@@ -360,6 +359,10 @@ def _rebuild(values: Any, ref: str, metric: bool, sigma: Any, method: str) -> Po
     return Points(values, ref, metric=metric, sigma=sigma, method=method)
 
 
+_REDUCING = {
+    np.mean, np.median, np.average, np.percentile, np.quantile, np.nanmean, np.nanmedian,
+    np.nanpercentile, np.amin, np.amax, np.min, np.max, np.nanmin, np.nanmax,
+}  # fmt: skip
 _ARRANGING = {
     np.concatenate, np.vstack, np.stack, np.array, np.copy, np.atleast_2d, np.squeeze, np.where,
     np.append, np.unique, np.sort, np.flip, np.roll, np.repeat, np.broadcast_to, np.nan_to_num,

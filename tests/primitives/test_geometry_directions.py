@@ -52,7 +52,7 @@ def test_the_height_does_not_change_the_side():
 
 
 @given(st.floats(-179, 179), st.sampled_from([2, 4, 8]))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_a_margin_is_the_angle_at_which_the_word_changes(angle, sectors):
     word, margin = bearing_word(angle, SECTORS[sectors])
     assert 0 <= margin <= 180 / sectors + 1e-6

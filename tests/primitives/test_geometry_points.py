@@ -65,6 +65,10 @@ def test_reductions_keep_the_frame_and_distances_are_plain_numbers():
     ):
         assert middle.ref == "world"
         assert middle.shape == (3,)
+    three = cloud[:3]
+    for across in (np.min(three, 1), np.percentile(three, 50, 1), np.median(three), np.max(three)):
+        assert not isinstance(across, Points)
+    assert np.percentile(cloud, [5, 95], axis=0).ref == "world"
     assert type(np.linalg.norm(cloud[0] - cloud[1])) is np.float64
     assert not isinstance(np.linalg.norm(cloud - cloud[0], axis=1), Points)
     assert not isinstance(cloud.mean(), Points)

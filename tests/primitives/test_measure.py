@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rooms import Room, furnished, standing
 
@@ -63,6 +63,7 @@ def test_units_of_different_things_do_not_convert(unit, other):
 
 
 @given(finite, finite, finite, finite)
+@settings(deadline=None)
 def test_arithmetic_follows_units_and_first_order_errors(a, b, sa, sb):
     x, y = Measurement(a, "m", sa), Measurement(b, "m", sb)
     assert (x + y).sigma == pytest.approx(math.hypot(sa, sb))
