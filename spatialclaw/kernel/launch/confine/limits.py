@@ -58,7 +58,7 @@ def apply(limits: Limits, *, own_namespace: bool) -> None:
     if processes is not None and not own_namespace:
         processes = processes + processes_of(os.getuid()) if os.getuid() else None
     wanted = {
-        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_CORE: 1,  # 0 would still feed a machine's handler of core dumps; 1 does not
         resource.RLIMIT_AS: limits.memory_bytes,
         resource.RLIMIT_NPROC: processes,
         resource.RLIMIT_FSIZE: limits.file_bytes,
