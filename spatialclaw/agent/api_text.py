@@ -14,7 +14,9 @@ from spatialclaw.agent.prompts import estimate_tokens
 
 __all__ = ["api_text", "describe_callable", "results_text"]
 
-SUMMARY_CHARACTERS = 120
+SUMMARY_CHARACTERS = 100
+# Optional arguments that are named; `help` tells the others.
+OPTIONAL = 3
 # Names that the prompt itself explains.
 EXPLAINED = frozenset({"show", "submit", "locate", "look"})
 # What only a VLM can answer.
@@ -80,11 +82,17 @@ def _module(name: str, module: types.ModuleType, *, summaries: bool) -> str:
 
 
 def _signature(signature: inspect.Signature) -> str:
+    """The arguments that have to be given and the first few of the others."""
     parts: list[str] = []
-    starred = False
+    starred, optional = False, 0
     for parameter in signature.parameters.values():
         if parameter.name.startswith("_"):
             continue
+        given = parameter.default is not parameter.empty
+        optional += given
+        if given and optional > OPTIONAL:
+            parts.append("...")
+            break
         if parameter.kind is parameter.KEYWORD_ONLY and not starred:
             parts.append("*")
             starred = True
@@ -92,8 +100,8 @@ def _signature(signature: inspect.Signature) -> str:
             starred = True
             parts.append(f"*{parameter.name}")
         elif parameter.kind is parameter.VAR_KEYWORD:
-            parts.append(f"**{parameter.name}")
-        elif parameter.default is parameter.empty:
+            parts.append("...")
+        elif not given:
             parts.append(parameter.name)
         else:
             default = repr(parameter.default)
