@@ -128,6 +128,7 @@ def furnish(furniture: Furniture) -> tuple[str, ...]:
         OSError: A mount is refused.
     """
     new = furniture.new
+    libc.call("sethostname", b"kernel", 6)
     libc.mount("none", "/", None, MS.REC | MS.SLAVE)  # what the machine mounts later is seen
     libc.mount("tmpfs", new, "tmpfs", MS.NOSUID | MS.NODEV, "mode=755,size=4m")
     _devices(new)
