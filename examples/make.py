@@ -72,11 +72,11 @@ def main() -> None:
             owner = json.loads(line)["media"][0].split("/")[0]
             kept[owner].append(line)
     for name in arguments.what or known:
-        with tempfile.TemporaryDirectory(dir=out) as scratch:
+        with tempfile.TemporaryDirectory() as scratch:
             made = makers(Path(scratch))[name]()
             if (out / name).is_dir():
                 shutil.rmtree(out / name)
-            (Path(scratch) / name).replace(out / name)
+            shutil.move(Path(scratch) / name, out / name)
         kept[name] = [json.dumps(question.record()) for question in made]
         listing.write_text("".join(f"{line}\n" for lines in kept.values() for line in lines))
         print(f"{name}: {len(kept[name])} questions", flush=True)
