@@ -24,6 +24,7 @@ from spatialclaw.agent.budget import Limits
 from spatialclaw.agent.conversation import ModelPolicy, system_prompt
 from spatialclaw.agent.environment import Environment
 from spatialclaw.agent.loop import context_of
+from spatialclaw.agent.record import NoRecord
 from spatialclaw.agent.types import Task
 from spatialclaw.backends.openai import OpenAIChat, OpenAIOptions
 from spatialclaw.backends.scripted_server import ScriptedServer
@@ -124,16 +125,21 @@ async def _counted(script: list[str], steps: int) -> tuple[list[int], list[int]]
     try:
         with ScriptedServer(list(script)) as server:
             chat = OpenAIChat(OpenAIOptions(server.base_url, model=server.model))
-            environment = Environment()
+            environment, record = Environment(), NoRecord()
             observation = await environment.areset(
-                TASK, kernel=kernel, limits=Limits(max_steps=steps + 2), chat=chat
+                TASK,
+                kernel=kernel,
+                recorder=record,
+                limits=Limits(max_steps=steps + 2),
+                chat=chat,
             )
             policy = ModelPolicy(TASK)
             policy.bind(context_of(environment))
             total = len(system_prompt(environment.prompts)) // 4
             while not observation.done:
                 total += len(observation.text) // 4
-                total += sum(_patches(p.width, p.height) for p in observation.images)
+                shown = [e for e in record.events if e["kind"] == "cell"][-1:]
+                total += sum(_patches(p["width"], p["height"]) for e in shown for p in e["images"])
                 everything.append(total)
                 reply = await policy.reply(observation)
                 total += len(reply) // 4

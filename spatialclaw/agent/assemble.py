@@ -126,6 +126,7 @@ async def _kernel(
         confine=settings.confine,
         memory_bytes=settings.memory * 1024**2,
         gateway=_gateway(media, record, tools),
+        transactional=True,
     )
     kernel = await Kernel.start(options)
     for note in kernel.notes:

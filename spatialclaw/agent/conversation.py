@@ -43,7 +43,7 @@ class ContextBudget:
         append_only: Never condense anything (for training).
     """
 
-    tokens: int = 8_000
+    tokens: int = 7_000
     pictures: int = 6
     append_only: bool = False
 
