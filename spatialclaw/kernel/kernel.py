@@ -220,7 +220,10 @@ class Kernel:
                 raise
             finally:
                 self._executing = False
-            return ending.result(await self._book(code, ending))
+            result = ending.result(await self._book(code, ending))
+            if ending.how == "ok" or (ending.process_lives and not self.options.transactional):
+                return result
+            return replace(result, variables=[])  # they are gone with the cell
 
     async def _book(self, code: str, ending: Ending) -> str:
         """Enters a cell in the history, goes back if need be; returns what is lost."""

@@ -127,6 +127,7 @@ async def test_a_failing_cell_leaves_the_state_as_it_was(transactional: Kernel) 
     assert result.error is not None
     assert result.error.name == "ValueError"
     assert "state unchanged since cell 1" in result.lost
+    assert result.variables == []
     assert (await kernel.execute("x, a.sum(), 'y' in globals()")).result == (
         "([1], np.float64(0.0), False)"
     )
