@@ -59,6 +59,10 @@ def investigate(inquiry: Inquiry) -> Investigation:
     """
     if inquiry.question.family == "joint":
         return joint.investigate(inquiry, investigate)
+    if inquiry.question.family == "distance" and any(
+        thing.kind == "floor" for thing in inquiry.question.things
+    ):
+        return size.height_above(inquiry)
     try:
         family = _FAMILIES[inquiry.question.family]
     except KeyError:

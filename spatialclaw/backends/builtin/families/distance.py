@@ -95,6 +95,8 @@ def investigate(inquiry: Inquiry) -> Investigation:
         return (yield from _change(inquiry, things))
     if question.ask == "difference":
         return (yield from _difference(inquiry, things))
+    if question.unit == "px" and len(things) >= 2:
+        return (yield from _in_pixels(inquiry, things[0], things[1]))
     if len(things) == 1 and (question.ask == "pair" or question.extra.get("listed")):
         return (yield from _pair(inquiry, things[0]))
     if len(things) >= 2 and things[0].kind != "camera" and things[1].kind != "camera":
@@ -103,6 +105,23 @@ def investigate(inquiry: Inquiry) -> Investigation:
     if not rest:
         raise NotGrounded("what the distance is to")
     return (yield from _to_camera(inquiry, rest[0]))
+
+
+def _in_pixels(inquiry: Inquiry, one: Thing, two: Thing) -> Investigation:
+    frame = inquiry.frame_for(one)
+    places = [
+        f"np.array({list(thing.pixel)})"
+        if thing.pixel
+        else f"(max(segment(f, {thing.text!r}), key=lambda m: m.score).center + 0.5) / f.source_scale - 0.5"
+        for thing in (one, two)
+    ]
+    code = (
+        f"f = frames[{frame}]\np, q = {places[0]}, {places[1]}\n"
+        "m = measure.distance_px(tuple(p), tuple(q))\n" + TELL
+    )
+    seen = yield Cell("Their distance in the picture as stored.", code)
+    value, sigma, _ = read_measurement(seen, f"{one} and {two} in the picture")
+    return Finding("number", value, "px", sigma, 0.9, ("distance in the picture, pixels",))
 
 
 def _pair(inquiry: Inquiry, thing: Thing) -> Investigation:
@@ -131,22 +150,23 @@ def _as(handle: Handle, index: str) -> str:
 def _between(inquiry: Inquiry, one: Thing, two: Thing) -> Investigation:
     first, second = yield from inquiry.find([one, two])
     kind = kind_of(inquiry)
-    if one.kind == "floor" or two.kind == "floor":
-        kind = "vertical"
     a, b = first.name, second.name
     shape = (
         "lambda c: c"
         if kind == "closest"
         else "lambda c: box_of(c) if c.ndim > 1 and len(c) >= 50 else c"
     )
-    code = inquiry.helpers("gap") + (
+    code = inquiry.helpers("middle") + (
         f"shape = {shape}\n"
-        f"m = min((measure.distance(shape(p), shape(q), kind={kind!r}) for p in {a} for q in {b}), key=lambda m: m.value)\n"
+        f"m, about = min(((measure.distance(shape(p), shape(q), kind={kind!r}), np.hypot(error_of(p), error_of(q))) for p in {a} for q in {b}), key=lambda pair: pair[0].value)\n"
         + TELL
+        + "\nprint(f'about = {round(float(about), 4)}')"
     )
     seen = yield Cell(f"Measure from {one} to {two} ({kind}).", code)
     value, sigma, unit = read_measurement(seen, f"the distance from {one} to {two}")
     measured(unit, "the distance")
+    if sigma is None:
+        sigma = seen.number("about")
     evidence = [f"{one} by {first.source}, {two} by {second.source}: {value:.3f} {unit} ({kind})"]
     sure = confidence(value, sigma) * seen_by(evidence, first, second)
     check = yield from _check_between(inquiry, first, second, kind)
@@ -167,7 +187,7 @@ def _check_between(
     )  # fmt: skip
     if kind in ("vertical", "horizontal", "depth"):
         return None
-    code = inquiry.helpers("near", "gap") + (
+    code = inquiry.helpers("near" if kind == "closest" else "middle") + (
         f"other = min({how} for p in {first.name} for q in {second.name})\n"
         "print(f'other = {round(other, 4)}')"
     )

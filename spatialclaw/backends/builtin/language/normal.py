@@ -404,7 +404,7 @@ def read_unit(text: str) -> tuple[str, str | None]:
         asked = rf"\bhow many (?:{pattern})(?![\w/^])"
         if re.search(asked, text):
             if unit == "px":
-                return text, None
+                return re.sub(asked, "how far", text), unit
             if unit in ("deg", "rad", "s"):
                 return re.sub(
                     asked, "how many degrees" if unit != "s" else "how many seconds", text

@@ -218,7 +218,7 @@ CAMERA_RULES: Rules = [
 VIEWS: Rules = [
     ("views", "which", r"(?:which|what)(?: one)?(?: of)?(?: the| these)?(?: two| three| four| five)? ?{PICS}\b(?: was| is| were| are)?(?: taken| shot)? (?:from )?(?:the )?(?P<quantity>farthest forward|most forward|nearest|closest)"
      r"(?: to the (?:scene|subject))?{END}"),
-    ("views", "compare", r"(?:does|is|do|are) {A} (?:look |appear |seem |get |become |come )?{COMP}(?: (?:to|from) {B})? in {V}{END}"),
+    ("views", "compare", r"(?:does|is|do|are) {A} (?:look |appear |seem |get |become |come )?{COMP}(?: (?:to|from) (?![^?]* than ){B})? in {V}{END}"),
     ("views", "which", r"(?:which|what)(?: one)?(?: of)?(?: the| these)?(?: two| three| four| five)? ?{PICS}\b(?: was| is| were| are)?(?: taken| shot| captured| made)?"
      r"(?: from)?(?: the| a)?(?: position| place| point)?(?: that is)? ?{COMP}(?: position| place| point)?(?: to| from| of) {A}{END}"),
     ("views", "which", r"(?:in|on|from) (?:which|what)(?: one)?(?: of)?(?: the| these)?(?: two| three| four)? ?{PICS}\b (?:is|are|was|were|does|do|lies|appears?) "
