@@ -91,6 +91,7 @@ TABLE: list[tuple[str, str, str, list[str]]] = [
     ("Which is higher, the lamp or the shelf?", "compare", "which", ["lamp", "shelf"]),
     ("Which object is bigger, the red box or the blue ball?", "compare", "which", ["box", "ball"]),
     ("Is the chair closer to the camera than the table?", "compare", "than", ["chair", "table", "camera"]),
+    ("Is the sideboard closer to the camera than the suitcase in the ninth picture?", "compare", "than", ["sideboard", "suitcase", "camera"]),
     ("Is the lamp taller than the chair?", "compare", "than", ["lamp", "chair"]),
     ("Which is farther from the camera, the pixel (10, 20) or the pixel (50, 60)?", "compare", "which", ["camera", "pixel", "pixel"]),
     ("Between the sofa and the bed, which one is closer to the door?", "compare", "which", ["door", "sofa", "bed"]),
