@@ -333,7 +333,8 @@ class Kernel:
     async def _keep(self, name: str) -> str:
         tree, live = self._there()
         most = self.options.max_snapshots + 2 * self.options.transactional
-        return await tree.keep(live, name, most=most)
+        most_bytes = self.options.max_snapshot_bytes
+        return await tree.keep(live, name, most=most, most_bytes=most_bytes)
 
     async def _settle(self) -> None:
         """Waits for a fresh kernel that is on its way and a snapshot being taken."""

@@ -37,6 +37,7 @@ class KernelOptions:
         max_output: Characters kept of stdout and of stderr of a cell (half head, half tail).
         max_images: Pictures kept of a cell.
         max_snapshots: Sleeping copies kept; the oldest goes first.
+        max_snapshot_bytes: Memory that the copies together may hold alone.
         env: Additional environment variables of the kernel.
         fork: None: from the template where the machine can; False: a fresh interpreter.
         start_seconds: How long a start may take.
@@ -58,6 +59,7 @@ class KernelOptions:
     max_output: int = 100_000
     max_images: int = 32
     max_snapshots: int = 8
+    max_snapshot_bytes: int = 2 * 1024**3
     env: dict[str, str] = field(default_factory=dict)
     fork: bool | None = None
     start_seconds: float = 60.0

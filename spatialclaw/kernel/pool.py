@@ -147,6 +147,7 @@ def _same_start(ours: KernelOptions, theirs: KernelOptions) -> bool:
             max_output=start.max_output,
             max_images=start.max_images,
             max_snapshots=start.max_snapshots,
+            max_snapshot_bytes=start.max_snapshot_bytes,
             start_seconds=start.start_seconds,
         )
 

@@ -197,8 +197,10 @@ class Tree:
         if name in self.snapshots:
             self.snapshots.remove(name)
 
-    async def keep(self, live: Live, name: str, *, most: int) -> str:
-        """Leaves a sleeping copy of the kernel.
+    async def keep(self, live: Live, name: str, *, most: int, most_bytes: int) -> str:
+        """Leaves a sleeping copy of the kernel; the oldest go when there are too many.
+
+        What the copies hold alone is known from when the last one was made.
 
         Returns:
             "" or why there is none.
@@ -224,7 +226,10 @@ class Tree:
         if name in self.snapshots:
             self.snapshots.remove(name)
         self.snapshots.append(name)
-        while len(self.snapshots) > max(1, most):
+        sizes = self.life.sizes
+        while len(self.snapshots) > max(1, most) or (
+            len(self.snapshots) > 1 and sum(sizes.get(n, 0) for n in self.snapshots) > most_bytes
+        ):
             await self.drop(self.snapshots[0])
         return ""
 

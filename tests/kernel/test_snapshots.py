@@ -174,3 +174,15 @@ async def test_an_open_file_survives(kernel: Kernel) -> None:
     assert await kernel.snapshot("s") == ""
     assert await kernel.restore("s") == ""
     assert (await kernel.execute("f.seek(0); f.read()")).result == "'hello'"
+
+
+async def test_copies_that_hold_too_much_memory_are_dropped() -> None:
+    options = KernelOptions(max_snapshot_bytes=150_000_000)
+    async with await Kernel.start(options) as kernel:
+        for number in range(5):  # each copy keeps an array that the kernel has replaced since
+            await kernel.execute(f"a = np.full(10_000_000, {number}.0)")
+            assert await kernel.snapshot(f"s{number}") == ""
+        assert await kernel.restore("s4") == ""
+        assert (await kernel.execute("a[0]")).result == "np.float64(4.0)"
+        assert await kernel.restore("s0") == "ran 1 cell again"
+        assert (await kernel.execute("a[0]")).result == "np.float64(0.0)"

@@ -7,7 +7,7 @@ descriptors 1 and 2.
 
 Both directions of the life line are JSON objects, one a line. The host sends
 ``{"op": "signal"|"kill"|"wake"|"drop"|"flush"|"end", "n": request number, ...}``; the guard sends
-``{"e": "hello"|"ready"|"exit"|"snap"|"gone"|"done", ...}``. Generations (``gen``) count the
+``{"e": "hello"|"ready"|"exit"|"snap"|"sizes"|"gone"|"done", ...}``. Generations (``gen``) count the
 processes that have been the kernel: 0 first, one more with every waking of a snapshot.
 """
 
@@ -25,7 +25,13 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from spatialclaw.kernel.inside.tree import descendants, die_with_parent, end_all, subreaper
+from spatialclaw.kernel.inside.tree import (
+    descendants,
+    die_with_parent,
+    end_all,
+    private_bytes,
+    subreaper,
+)
 from spatialclaw.kernel.inside.wire import Raw, Tie, receive, transmit
 
 __all__ = ["supervise"]
@@ -287,6 +293,8 @@ class _Guard:
             sleeper.pid = int(message["pid"])
             if fresh:
                 self.tell(e="snap", name=name, ok=True)
+                sizes = {s.name: private_bytes(s.pid) for s in self.sleepers.values() if s.pid > 0}
+                self.tell(e="sizes", sizes=sizes)
 
     def wake(self, message: dict[str, Any]) -> bool:
         sleeper = self.sleepers.get(message["name"])

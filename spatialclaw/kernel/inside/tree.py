@@ -12,7 +12,14 @@ import warnings
 from collections.abc import Iterable
 from pathlib import Path
 
-__all__ = ["descendants", "die_with_parent", "end_all", "fork_detached", "subreaper"]
+__all__ = [
+    "descendants",
+    "die_with_parent",
+    "end_all",
+    "fork_detached",
+    "private_bytes",
+    "subreaper",
+]
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -57,6 +64,15 @@ def descendants(root: int, *, spare: Iterable[int] = ()) -> list[int]:
         found.append(pid)
         todo += _children(pid)
     return found
+
+
+def private_bytes(pid: int) -> int:
+    """Memory that would be free if this process ended; 0 where that cannot be read."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_"))
 
 
 def end_all(root: int, *, spare: Iterable[int] = (), seconds: float = 2.0) -> bool:
