@@ -56,8 +56,8 @@ def render(
     frame: Frame | None = None
     if isinstance(scene, Scene):
         frame = scene.frames[start]
-        cloud = scene.points(most=800_000)
-        tints = scene.colours(most=800_000)
+        cloud = scene.points(most=500_000)
+        tints = scene.colours(most=500_000)
         origin, matrix = frame.pose, frame.intrinsics
         wide, tall = size or (frame.width, frame.height)
     elif isinstance(scene, Points) and scene.ndim == 2 and scene.shape[1] == 3:
@@ -134,22 +134,23 @@ def _close(buffer: npt.NDArray[np.float64], image: npt.NDArray[np.uint8], radius
     """
     tall, wide = buffer.shape
     padded = np.pad(buffer, radius, constant_values=np.inf)
-    painted = np.pad(image, ((radius, radius), (radius, radius), (0, 0)))
     best = np.full(buffer.shape, np.inf)
-    colour = image.copy()
-    nearer = np.zeros(buffer.shape, dtype=np.int32)
+    source = np.zeros(buffer.shape, dtype=np.int16)
+    nearer = np.zeros(buffer.shape, dtype=np.int16)
+    limit = 0.95 * buffer
     span = 2 * radius + 1
-    for dy in range(span):
-        for dx in range(span):
-            if dx == dy == radius:
-                continue
-            z = padded[dy : dy + tall, dx : dx + wide]
-            nearer += z < 0.95 * buffer
-            closest = z < best
-            best[closest] = z[closest]
-            colour[closest] = painted[dy : dy + tall, dx : dx + wide][closest]
-    gap = (nearer > 0.55 * (span * span - 1)) & (best < 0.95 * buffer)
-    buffer[gap], image[gap] = best[gap], colour[gap]
+    for number in range(span * span):
+        dy, dx = divmod(number, span)
+        if dx == dy == radius:
+            continue
+        z = padded[dy : dy + tall, dx : dx + wide]
+        nearer += z < limit
+        source[z < best] = number
+        np.minimum(best, z, out=best)
+    rows, columns = np.nonzero((nearer > 0.55 * (span * span - 1)) & (best < limit))
+    down, right = np.divmod(source[rows, columns], span)
+    image[rows, columns] = image[rows + down - radius, columns + right - radius]
+    buffer[rows, columns] = best[rows, columns]
 
 
 def _tints(points: Points) -> npt.NDArray[np.uint8]:

@@ -105,13 +105,18 @@ class _View:
         inside = (
             (pixels >= 0).all(axis=1) & (pixels[:, 0] < self.width) & (pixels[:, 1] < self.height)
         )
-        spacing = np.sqrt(self.width * self.height / max(1, len(flat)))
-        reach = int(np.clip(round(float(spacing)), 1, 3))
-        for dx in range(-reach, reach + 1):
-            for dy in range(-reach, reach + 1):
-                x = np.clip(pixels[inside, 0] + dx, 0, self.width - 1)
-                y = np.clip(pixels[inside, 1] + dy, 0, self.height - 1)
-                self.image[y, x] = tints[inside]
+        x, y = pixels[inside].T
+        self.image[y, x] = tints[inside]
+        known = np.zeros((self.height, self.width), dtype=bool)
+        known[y, x] = True
+        # Points grow until they about touch.
+        spacing = float(np.sqrt(self.width * self.height / max(1, len(flat))))
+        for _ in range(int(np.clip(round(1.5 * spacing), 1, 4))):
+            before, colours = known.copy(), self.image.copy()
+            for axis, step in ((0, 1), (0, -1), (1, 1), (1, -1)):
+                grown = np.roll(before, step, axis=axis) & ~known
+                self.image[grown] = np.roll(colours, step, axis=axis)[grown]
+                known |= grown
 
     def rule(self, canvas: Canvas, metric: bool) -> None:
         """A scale: one round length."""
