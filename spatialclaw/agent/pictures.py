@@ -12,7 +12,7 @@ import numpy as np
 from spatialclaw.kernel.results import Shown
 from spatialclaw.primitives.frames import Frame, Frames
 
-__all__ = ["encode_frame", "frame_pictures", "resized"]
+__all__ = ["contact_sheet", "encode_frame", "frame_pictures", "resized"]
 
 JPEG_QUALITY = 88
 
@@ -84,6 +84,39 @@ def _shrunk(data: bytes, edge: int) -> tuple[bytes, int, int]:
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     small = image.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
     return _jpeg(small), *size
+
+
+def contact_sheet(pictures: Sequence[Shown], edge: int) -> Shown:
+    """Several pictures on one, numbered from 1, for servers that take few.
+
+    Args:
+        pictures: At least one.
+        edge: Longer edge of the sheet, at most.
+    """
+    data, width, height = _sheet(tuple(picture.data for picture in pictures), edge)
+    title = f"sheet of {len(pictures)} pictures"
+    return Shown(data, "image/jpeg", width, height, title=title, source={"kind": "sheet"})
+
+
+@lru_cache(maxsize=16)
+def _sheet(pictures: tuple[bytes, ...], edge: int) -> tuple[bytes, int, int]:
+    from PIL import Image, ImageDraw, ImageFont, ImageOps
+
+    columns = max(1, round(len(pictures) ** 0.5))
+    rows = -(-len(pictures) // columns)
+    cell = max(64, edge // max(columns, rows))
+    sheet = Image.new("RGB", (columns * cell, rows * cell), (60, 60, 60))
+    pen = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(size=max(14, cell // 14))
+    for number, data in enumerate(pictures):
+        with Image.open(io.BytesIO(data)) as opened:
+            small = ImageOps.contain(opened.convert("RGB"), (cell - 4, cell - 4))
+        x, y = (number % columns) * cell + 2, (number // columns) * cell + 2
+        sheet.paste(small, (x, y))
+        label = pen.textbbox((x + 3, y + 3), str(number + 1), font=font)
+        pen.rectangle((label[0] - 3, label[1] - 3, label[2] + 3, label[3] + 3), fill=(0, 0, 0))
+        pen.text((x + 3, y + 3), str(number + 1), fill=(255, 255, 255), font=font)
+    return _jpeg(sheet), *sheet.size
 
 
 def _jpeg(image: Any) -> bytes:

@@ -186,7 +186,8 @@ class OpenAIChat:
             )
         except openai.APIStatusError as error:
             if error.status_code in (401, 403):
-                raise self._wrong_key(error.status_code, error_text(error.response.text)) from None
+                text = self._without_key(error_text(error.response.text))
+                raise self._wrong_key(error.status_code, text) from None
             return []
         except openai.APIConnectionError as error:
             raise self._unreachable(error) from None
@@ -311,7 +312,7 @@ class OpenAIChat:
     ) -> None:
         """Learns from a refusal, waits where waiting helps, and raises where nothing does."""
         status: int = error.status_code
-        text = error_text(error.response.text)
+        text = self._without_key(error_text(error.response.text))
         sent = {k: v for k, v in request.items() if k != "messages"}
         sent["max_tokens"] = request[caps.token_parameter]
         sent["images"] = _pictures(attempt.messages)
@@ -409,6 +410,11 @@ class OpenAIChat:
         return BackendRejected(
             f"{self.base_url} has no model {self.model!r}", hint=f"It has: {', '.join(close)}."
         )
+
+    def _without_key(self, text: str) -> str:
+        """A server's words, for the terminal: some repeat the key."""
+        key = self.options.api_key
+        return text.replace(key, "[key]") if key else text
 
     def _wrong_key(self, status: int, text: str) -> BackendRejected:
         what = "the key is refused" if self.options.api_key else "it wants a key"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from spatialclaw.agent.parser import strip_thoughts
-from spatialclaw.agent.pictures import resized
+from spatialclaw.agent.pictures import contact_sheet, resized
 from spatialclaw.agent.types import Usage
 from spatialclaw.backends.base import Message
 from spatialclaw.backends.capabilities import Capabilities
@@ -47,19 +47,24 @@ class Completion:
 def wire_messages(messages: Sequence[Message], caps: Capabilities) -> list[dict[str, Any]]:
     """The messages as the endpoint takes them.
 
-    Pictures beyond the number it takes are replaced by a line that says so, oldest first; larger
-    ones than it takes are made smaller; roles are folded and merged where it insists.
+    Pictures beyond the number it takes are put on one sheet, oldest first, where the newest of them
+    stood; larger ones than it takes are made smaller; roles are folded and merged where it insists.
     """
-    pictures = sum(isinstance(part, Shown) for message in messages for part in message.parts)
-    skip = max(0, pictures - caps.max_images) if caps.max_images is not None else 0
+    pictures = [part for message in messages for part in message.parts if isinstance(part, Shown)]
+    surplus = 0
+    if caps.max_images is not None and len(pictures) > caps.max_images:
+        # One place is the sheet's.
+        surplus = len(pictures) - caps.max_images + 1
+    seen = 0
     turns: list[tuple[str, list[str | Shown]]] = []
     for message in messages:
         parts: list[str | Shown] = []
         for part in message.parts:
-            if isinstance(part, Shown) and skip > 0:
-                skip -= 1
-                title = part.title or "picture"
-                parts.append(f"[{title}: not sent again; show it once more to see it]")
+            if isinstance(part, Shown) and seen < surplus:
+                seen += 1
+                parts.append(f"[{part.title or 'picture'}: number {seen} on the sheet]")
+                if seen == surplus:
+                    parts.append(contact_sheet(pictures[:surplus], caps.max_edge))
             else:
                 parts.append(part)
         role = "user" if message.role == "system" and not caps.system_role else message.role

@@ -163,6 +163,14 @@ async def test_a_wrong_key_is_not_repeated_and_never_shown() -> None:
     assert "sk-wrong-secret" not in str(asked.error)
 
 
+async def test_a_key_that_the_server_repeats_is_not_shown() -> None:
+    refusal = error("Incorrect API key provided: sk-very-secret.", 401)
+    with ScriptedServer(lambda request: refusal) as server:
+        asked = await ask(server, api_key="sk-very-secret")
+    assert "sk-very-secret" not in str(asked.error)
+    assert "[key]" in str(asked.error)
+
+
 async def test_a_mistyped_model_is_told_with_the_near_ones() -> None:
     with ScriptedServer(["hi"], models=["qwen3-vl-8b", "gemma-3-27b", "llava"]) as server:
         asked = await ask(server, model="qwen3-vl-8")
@@ -311,12 +319,30 @@ async def test_a_refusal_teaches_once(refusal: str, status: int, fits: Any) -> N
     assert fits(requests[2])
 
 
-async def test_the_newest_pictures_are_kept_and_the_others_named() -> None:
+async def test_pictures_beyond_the_limit_share_a_numbered_sheet() -> None:
+    import io
+
+    from PIL import Image
+
+    refusal = error("At most 2 image(s) may be provided in one request.")
+    with ScriptedServer([refusal, "ok"]) as server:
+        await ask(server, FOUR)
+        parts = server.requests[1]["messages"][0]["content"]
+    texts = [part["text"] for part in parts if part["type"] == "text"]
+    assert texts[1:] == [f"[p{i}: number {i + 1} on the sheet]" for i in range(3)]
+    urls = [part["image_url"]["url"] for part in parts if part["type"] == "image_url"]
+    assert len(urls) == 2
+    with Image.open(io.BytesIO(base64.b64decode(urls[0].split(",")[1]))) as sheet:
+        assert max(sheet.size) <= 1024
+        assert sheet.size[0] * sheet.size[1] > 3 * 32 * 24
+
+
+async def test_a_server_of_one_picture_gets_all_on_one_sheet() -> None:
     with ScriptedServer([error("At most 1 image(s) may be provided in one request."), "ok"]) as s:
         await ask(s, FOUR)
         parts = s.requests[1]["messages"][0]["content"]
-    assert parts[1]["text"] == "[p0: not sent again; show it once more to see it]"
-    assert parts[-1]["type"] == "image_url"
+    assert sum(part["type"] == "image_url" for part in parts) == 1
+    assert "[p3: number 4 on the sheet]" in str(parts)
 
 
 async def test_a_body_too_large_makes_pictures_smaller() -> None:
