@@ -104,8 +104,8 @@ def _square_markers(frame: Frame, kind: str) -> list[Mask]:
         families = [f for f, members in FAMILIES.items() if kind.upper() in map(str.upper, members)]
         if not families:
             raise ValueError(f"markers(kind={kind!r}): OpenCV knows no such dictionary")
-    image = grey(frame.image)
-    candidates = _detect_families(image, families, 1.0)
+    image, factor = shrink(grey(frame.image), 2600)
+    candidates = _detect_families(image, families, 1 / factor)
     if not candidates and max(image.shape) < 1600:
         import cv2
 
@@ -119,7 +119,7 @@ def _square_markers(frame: Frame, kind: str) -> list[Mask]:
         name = "apriltag" if "APRILTAG" in family else "aruco"
         result.append(
             Mask(
-                polygon(corners, image.shape),
+                polygon(corners, frame.image.shape[:2]),
                 frame.position,
                 label=f"{name} {number}",
                 score=round(quality, 3),

@@ -12,7 +12,7 @@ from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.gravity import gravity_known
 from spatialclaw.primitives.results import DepthMap
 
-__all__ = ["PlaneRegion", "plane_regions", "up_in_camera"]
+__all__ = ["PlaneRegion", "concave_edges", "plane_regions", "up_in_camera"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,6 +80,31 @@ def plane_regions(frame: Frame, depth: DepthMap, *, most: int = 8) -> list[Plane
         left &= ~near
         result.append(_region(frame, points, keep, depth, normal, offset, up, scale))
     return sorted(result, key=lambda region: -region.area)
+
+
+def concave_edges(frame: Frame, depth: DepthMap) -> npt.NDArray[np.bool_]:
+    """(H, W) where two surfaces meet in a hollow: where one thing stands on or against another.
+
+    Convex edges belong to one thing, concave ones part two (Stein et al., CVPR 2014).
+    """
+    import cv2
+
+    points, keep = _points(frame, depth)
+    normals = _normals(points, keep)
+    reach = 5
+    found = np.zeros(keep.shape, dtype=bool)
+    for axis in (0, 1):
+        before = np.roll(points, reach, axis=axis), np.roll(normals, reach, axis=axis)
+        after = np.roll(points, -reach, axis=axis), np.roll(normals, -reach, axis=axis)
+        way = after[0] - before[0]
+        length = np.maximum(np.linalg.norm(way, axis=-1), 1e-9)
+        rises = (way * before[1]).sum(axis=-1) / length
+        falls = -(way * after[1]).sum(axis=-1) / length
+        known = np.roll(keep, reach, axis=axis) & np.roll(keep, -reach, axis=axis)
+        found |= known & (rises > 0.25) & (falls > 0.25)
+    found[:reach], found[-reach:], found[:, :reach], found[:, -reach:] = (False,) * 4
+    opened = cv2.morphologyEx(found.astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
+    return np.asarray(opened > 0)
 
 
 def _points(frame: Frame, depth: DepthMap) -> tuple[Floats, npt.NDArray[np.bool_]]:

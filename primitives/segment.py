@@ -396,17 +396,22 @@ def _captured_at(frame: Frame, pixels: npt.NDArray[np.float64]) -> Masks | None:
 
 
 def _grown(frame: Frame, seeds: npt.NDArray[np.float64]) -> BoolMask:
-    from spatialclaw.primitives.planes import plane_regions
+    from spatialclaw.primitives.planes import concave_edges, plane_regions
 
     known = depth_of(frame)
     barrier: BoolMask | None = None
+    columns = seeds[:, 0].round().astype(int).clip(0, frame.width - 1)
+    rows = seeds[:, 1].round().astype(int).clip(0, frame.height - 1)
     if frame.intrinsics is not None:
         try:
             large = [p for p in plane_regions(frame, known, most=4) if p.mask.mean() > 0.06]
         except Unavailable:
             large = []
+        barrier = concave_edges(frame, known)
         for plane in large:
-            barrier = plane.mask if barrier is None else barrier | plane.mask
+            if not plane.mask[rows, columns].any():
+                barrier = barrier | plane.mask
+        barrier[rows, columns] = False
     return regions.by_depth(known.depth, known.sigma, seeds, barrier=barrier)
 
 

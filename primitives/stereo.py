@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.primitives.errors import NothingFound
-from spatialclaw.primitives.imaging import grey
+from spatialclaw.primitives.imaging import grey, shrink
 from spatialclaw.primitives.match import raw_matches
 
 __all__ = ["Disparity", "Rectification", "disparity", "disparity_to_depth", "rectified"]
@@ -18,6 +18,8 @@ Floats32 = npt.NDArray[np.float32]
 
 MATCH_SIGMA_PX = 0.3
 """Standard deviation of a good disparity of semi-global matching, pixels."""
+LARGEST = 2000
+"""Long side of the pictures that are matched; larger ones are matched at this size."""
 
 
 @dataclass(eq=False)
@@ -98,6 +100,8 @@ def disparity(
             f"{right.shape[1]}x{right.shape[0]}",
             hint="a rectified pair of equal sizes",
         )
+    if max(left.shape[:2]) > LARGEST:
+        return _at_smaller_size(left, right, span)
     low, high = _span(left, right) if span is None else span
     count = max(16, -(-(high - low) // 16) * 16)
     a, b = grey(left), grey(right)
@@ -124,6 +128,23 @@ def disparity(
         np.isfinite(values), np.hypot(MATCH_SIGMA_PX, np.nan_to_num(gap, nan=0.0) / 2), np.nan
     )
     return Disparity(values, sigma.astype(np.float32), (low, low + count))
+
+
+def _at_smaller_size(
+    left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8], span: tuple[int, int] | None
+) -> Disparity:
+    """Matched at `LARGEST` pixels and brought back; the standard deviation grows alike."""
+    import cv2
+
+    small_left, factor = shrink(left, LARGEST)
+    small_right, _ = shrink(right, LARGEST)
+    lower = None if span is None else (int(span[0] / factor) - 1, int(span[1] / factor) + 1)
+    found = disparity(small_left, small_right, span=lower)
+    size = (left.shape[1], left.shape[0])
+    values = cv2.resize(found.disparity, size, interpolation=cv2.INTER_NEAREST) * factor
+    sigma = cv2.resize(found.sigma, size, interpolation=cv2.INTER_NEAREST) * factor
+    low, high = (round(v * factor) for v in found.span)
+    return Disparity(values.astype(np.float32), sigma.astype(np.float32), (low, high))
 
 
 def _span(left: npt.NDArray[np.uint8], right: npt.NDArray[np.uint8]) -> tuple[int, int]:

@@ -106,3 +106,11 @@ def test_gaps_are_filled_only_when_asked_and_it_is_said():
 def test_unknown_method_is_named():
     with pytest.raises(ValueError, match="use one of auto, capture"):
         depth(texture(), method="magic")
+
+
+def test_large_pairs_are_matched_smaller_and_come_back_at_their_size():
+    wide = texture(1100, 2300, 1)
+    left, right = wide[:, :2200], wide[:, 40:2240]
+    found = disparity(np.ascontiguousarray(left), np.ascontiguousarray(right))
+    assert found.disparity.shape == (1100, 2200)
+    assert float(np.nanmedian(found.disparity)) == pytest.approx(40, abs=0.6)
