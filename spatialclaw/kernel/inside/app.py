@@ -118,7 +118,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
 
     async def do_execute(self, code: str, silent: bool, *args: Any, **kwargs: Any) -> Any:
         """Runs a cell between the two halves of the watch."""
-        while self.app.order is not None:
+        while self.app.order is not None:  # noqa: ASYNC110 (it is over at the next turn)
             await asyncio.sleep(0)  # a snapshot was asked for before this cell: it comes first
         if silent or self.watch is None:
             return await super().do_execute(code, silent, *args, **kwargs)
