@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ import numpy.typing as npt
 __all__ = ["MANIFEST_VERSION", "Frame", "Frames", "SceneObject", "map_frames", "open_frames"]
 
 MANIFEST_VERSION = 1
+Number = TypeVar("Number", np.uint8, np.uint16, np.float32)
 
 
 class SceneObject:
@@ -104,26 +105,29 @@ class Frame:
     @property
     def image(self) -> npt.NDArray[np.uint8]:
         """(H, W, 3) uint8 RGB, read-only."""
-        image = self._array("image", np.dtype(np.uint8), (self.height, self.width, 3))
+        image = self._array("image", np.uint8, (self.height, self.width, 3))
         assert image is not None
         return image
 
     @property
     def depth(self) -> npt.NDArray[np.float32] | None:
         """(H, W) float32 metres along the optical axis, NaN where unknown, or None."""
-        return self._array("depth", np.dtype(np.float32), (self.height, self.width))
+        return self._array("depth", np.float32, (self.height, self.width))
 
     @property
     def instances(self) -> npt.NDArray[np.uint16] | None:
         """(H, W) uint16 instance map of the capture's named objects, 0 where none, or None."""
-        return self._array("instances", np.dtype(np.uint16), (self.height, self.width))
+        return self._array("instances", np.uint16, (self.height, self.width))
 
-    def _array(self, what: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Any:
+    def _array(
+        self, what: str, kind: type[Number], shape: tuple[int, ...]
+    ) -> npt.NDArray[Number] | None:
         offset = self._record.get(f"{what}_offset")
         if offset is None:
             return None
-        size = int(np.prod(shape)) * dtype.itemsize
-        return self._blob[offset : offset + size].view(dtype).reshape(shape)
+        size = int(np.prod(shape)) * np.dtype(kind).itemsize
+        array: npt.NDArray[Number] = self._blob[offset : offset + size].view(kind).reshape(shape)
+        return array
 
     def replaced(self, **fields: Any) -> Frame:
         """The same picture with other knowledge about it, such as ``pose=`` or ``intrinsics=``.
