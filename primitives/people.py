@@ -82,7 +82,8 @@ def people(frame: Any, *, accept: float = ACCEPT, quick: bool = False) -> Masks:
     found = []
     for box, score in zip(boxes, scores, strict=True):
         confidence = float(1 / (1 + np.exp(-1.8 * (score - 0.8))))
-        found.append(_mask(picture, box, "person", min(0.97, confidence), "hog"))
+        person = _mask(picture, box, "person", min(0.97, confidence), "hog")
+        found.append(_at_one_depth(picture, person))
     return Masks(
         found, note="HOG finds upright, wholly visible people only; groups may count as one"
     )
@@ -90,19 +91,12 @@ def people(frame: Any, *, accept: float = ACCEPT, quick: bool = False) -> Masks:
 
 def _plausible_height(frame: Frame, boxes: Floats) -> npt.NDArray[np.bool_]:
     good = np.ones(len(boxes), dtype=bool)
-    depth = frame.depth
-    if depth is None or frame.intrinsics is None or not frame.metric:
+    if frame.depth is None or frame.intrinsics is None or not frame.metric:
         return good
-    for index, (x0, y0, x1, y1) in enumerate(boxes):
-        # The middle third of the box is the person, at any depth the sensor saw there.
-        third, rows = (x1 - x0) / 3, (y1 - y0) / 4
-        part = depth[
-            int(max(y0 + rows, 0)) : int(y1 - rows) + 1,
-            int(max(x0 + third, 0)) : int(x1 - third) + 1,
-        ]
-        known = part[np.isfinite(part)]
-        if known.size >= 5:
-            height = (y1 - y0) * float(np.percentile(known, 30)) / float(frame.intrinsics[1, 1])
+    for index, box in enumerate(boxes):
+        distance = _distance(frame, box)
+        if distance is not None:
+            height = float(box[3] - box[1]) * distance / float(frame.intrinsics[1, 1])
             good[index] = 1.0 <= height <= 2.2
     return good
 
@@ -224,6 +218,36 @@ def faces(frame: Any) -> Masks:
             for i in keep
         ]
     )
+
+
+def _at_one_depth(frame: Frame, person: Mask) -> Mask:
+    """The person without what is seen beside it: pixels at another depth leave the mask."""
+    distance = _distance(frame, np.array(person.box))
+    depth = frame.depth
+    if distance is None or depth is None:
+        return person
+    away = np.abs(depth - distance) > 0.5 + 0.03 * distance
+    x0, y0, x1, y1 = (int(v) for v in person.box)
+    inside = np.zeros_like(person.mask)
+    inside[y0 : y1 + 1, x0 : x1 + 1] = True
+    with np.errstate(invalid="ignore"):
+        near = inside & (np.abs(depth - distance) <= 0.5 + 0.03 * distance)
+    person.mask = (person.mask & ~away) | near
+    person.extra["depth"] = round(distance, 3)
+    return person
+
+
+def _distance(frame: Frame, box: Floats) -> float | None:
+    """Depth of the middle third of a box, where the person is, in the unit of the frame's depth."""
+    if frame.depth is None:
+        return None
+    x0, y0, x1, y1 = box
+    third, rows = (x1 - x0) / 3, (y1 - y0) / 4
+    part = frame.depth[
+        int(max(y0 + rows, 0)) : int(y1 - rows) + 1, int(max(x0 + third, 0)) : int(x1 - third) + 1
+    ]
+    known = part[np.isfinite(part)]
+    return float(np.percentile(known, 30)) if known.size >= 5 else None
 
 
 def _mask(frame: Frame, box: Floats, label: str, score: float, method: str) -> Mask:

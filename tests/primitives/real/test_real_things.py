@@ -67,3 +67,44 @@ def test_coloured_things(shared_data, read):
     assert any(abs(m.center[0] - 148) < 25 and abs(m.center[1] - 222) < 25 for m in dice)
     assert all(m.score < 0.6 for m in dice)
     assert "not checked" in dice.note
+
+
+def lidar_depth(shared_data, shape):
+    """Depth of the scan's points in the picture, as a loader of such captures makes it."""
+    folder = shared_data / "rgbd/kitti_object"
+    rows = {}
+    for line in (folder / "calib_000000.txt").read_text().splitlines():
+        name, _, values = line.partition(":")
+        if values:
+            rows[name] = np.array(values.split(), dtype=float)
+    scan = np.fromfile(folder / "velodyne_000000.bin", dtype=np.float32).reshape(-1, 4)[:, :3]
+    rectify = rows["R0_rect"].reshape(3, 3)
+    camera = (scan @ rows["Tr_velo_to_cam"].reshape(3, 4)[:, :3].T) + (
+        rows["Tr_velo_to_cam"].reshape(3, 4)[:, 3]
+    )
+    points = camera @ rectify.T
+    points = points[points[:, 2] > 1]
+    k = rows["P2"].reshape(3, 4)[:, :3]
+    pixels = points @ k.T
+    x, y = (pixels[:, :2] / pixels[:, 2:]).round().astype(int).T
+    inside = (x >= 0) & (x < shape[1]) & (y >= 0) & (y < shape[0])
+    depth = np.zeros(shape, dtype=np.float32)
+    order = np.argsort(-points[inside, 2])
+    depth[y[inside][order], x[inside][order]] = points[inside, 2][order]
+    return depth, k
+
+
+def test_how_far_and_how_tall_the_pedestrian_is(shared_data, read):
+    image = read("rgbd/kitti_object/image_2_000000.png")
+    depth, k = lidar_depth(shared_data, image.shape[:2])
+    frame = Frames.from_arrays([image], depths=[depth], intrinsics=[k])[0]
+    found = people(frame)
+    assert len(found) == 1
+    seen = found[0].mask & np.isfinite(frame.depth)
+    x = np.nonzero(seen)[1]
+    z = frame.depth[seen]
+    place = np.array([np.median((x - k[0, 2]) / k[0, 0] * z), np.median(z)])
+    assert float(np.hypot(*place)) == pytest.approx(8.6, abs=0.4)
+    height = (found[0].box[3] - found[0].box[1]) * float(np.median(z)) / k[1, 1]
+    print(f"pedestrian at {np.hypot(*place):.2f} m, box {height:.2f} m tall (true 8.62 and 1.89)")
+    assert height == pytest.approx(1.89, abs=0.25)
