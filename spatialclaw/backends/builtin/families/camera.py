@@ -58,8 +58,7 @@ def motion_between(inquiry: Inquiry) -> Generator[Cell, Seen, Seen]:
     """
     a, b = inquiry.pair()
     if inquiry.question.ask == "relative":
-        places = inquiry.facts.views(inquiry.question, inquiry.media)
-        a, b = (b, a) if len(places) >= 2 else (0, places[0] if places else b)
+        a, b = _from_to(inquiry, a, b)
     named = len(inquiry.facts.views(inquiry.question, inquiry.media)) >= 2
     many = b - a > 2 and (inquiry.facts.is_video or not named) and not inquiry.facts.has("pose")
     if not many:
@@ -81,6 +80,20 @@ def motion_between(inquiry: Inquiry) -> Generator[Cell, Seen, Seen]:
     if seen.ok and seen.get("sure"):
         return seen
     raise NotGrounded("the camera's motion over the frames", [*tried, seen.message])
+
+
+def _from_to(inquiry: Inquiry, a: int, b: int) -> tuple[int, int]:
+    """Of "was the second photo taken to the right of the first": from the first to the second."""
+    mark = int(str(inquiry.question.extra.get("noun", "@v0")).removeprefix("@v"))
+    views = inquiry.question.views
+    subject = inquiry.facts.position(views[mark], inquiry.media) if mark < len(views) else b
+    others = [
+        inquiry.facts.position(view, inquiry.media) for i, view in enumerate(views) if i != mark
+    ]
+    others = [place for place in others if place is not None and place != subject]
+    if subject is None:
+        return a, b
+    return (others[0] if others else (a if a != subject else b)) or 0, subject
 
 
 def _motion(inquiry: Inquiry, a: int, b: int) -> str:

@@ -110,7 +110,13 @@ def _detected(inquiry: Inquiry, thing: Thing) -> Investigation:
     value = most if len(known) == 1 else often
     scores = [float(s) for s in seen.get("scores", []) or []]
     sure = 0.45 + 0.15 * (min(scores) if scores else 0.0)
-    evidence = [f"{seen.get('method')}: {known} in the frames looked at", f"scores {scores}"]
+    evidence = [
+        f"{seen.get('method') or 'nothing found'}: {known} in the frames looked at",
+        f"scores {scores}",
+    ]
+    if value == 0:
+        sure = 0.3
+        evidence.append("the detectors without weights miss what is small, sits or is cut off")
     condition = inquiry.question.ask
     if condition in ("relation", "on", "within"):
         sure *= 0.6

@@ -181,9 +181,9 @@ CAMERA_RULES: Rules = [
      r"(?:did|does|is|was|has) {CAM} (?:been )?(?:mainly )?{TURN}\b[^?]*(?P<word>{DIRWORD})(?: (?:or|and) [^?]*)?|"
      r"(?:direction|sense) of (?:the )?(?:camera(?:'s)? )?(?:rotation|turn|pan)|camera(?:'s)? (?:rotation|turn|pan) (?:direction|to the)"
      .replace("{WHICHWAY}", _WHICHWAY)),
-    ("camera", "relative", r"(?:was|is|were) {V} (?:(?:taken|shot|made|located|placed|positioned|standing) )?(?:from )?(?:a (?:position|place|point) )?(?:more |farther |further )?(?:to |on |from )?(?:the )?"
+    ("camera", "relative", r"(?:was|is|were) (?P<noun>{V}) (?:(?:taken|shot|made|located|placed|positioned|standing) )?(?:from )?(?:a (?:position|place|point) )?(?:more |farther |further )?(?:to |on |from )?(?:the )?"
      r"(?P<word>left|right|higher|lower|above|below|forward|front|behind|back)\b[^?]*"),
-    ("camera", "relative", r"(?:where|(?:on|to) (?:which|what) side) (?:was|is|were) {V} (?:taken|located|placed|positioned)? ?(?:relative to|from|of|compared to) {V}"),
+    ("camera", "relative", r"(?:where|(?:on|to) (?:which|what) side) (?:was|is|were) (?P<noun>{V}) (?:taken|located|placed|positioned)? ?(?:relative to|from|of|compared to) {V}"),
     ("camera", "positions", r"how far [^?]*camera (?:of|in|at) {V}[^?]* from [^?]*{V}"),
     ("camera", "travel", r"(?:how (?:far|much)|(?:what|which) distance|how long a way)\b[^?]*?\b(?:did|does|has|have|had|was|is) {CAM}\b[^?]*?"
      r"{MOVE}\b|(?:length|distance)\b[^?]*(?:path|trajectory|route|track|travel+ed|covered)|how long (?:is|was) the (?:camera(?:'s)? )?"
