@@ -216,7 +216,7 @@ def _corners(image: Bytes) -> Floats | None:
         for left in np.linspace(0, width, 9)[:-1]:
             y0, x0 = int(top), int(left)
             tile = image[y0 : int(top + height / 6), x0 : int(left + width / 8)]
-            corners = cv2.goodFeaturesToTrack(tile, 10, 0.02, 5)
+            corners = cv2.goodFeaturesToTrack(tile, 7, 0.02, 5)
             if corners is not None and tile.std() > 3:
                 found.append(corners.reshape(-1, 2) + np.array([x0, y0]))
     points = np.concatenate(found) if found else np.empty((0, 2))
