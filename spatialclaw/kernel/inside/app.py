@@ -236,8 +236,8 @@ class App(IPKernelApp):  # type: ignore[misc]
         """Comes back on new sockets, with new threads and a new kernel around the old shell."""
         _buried.append(
             (
-                asyncio.get_event_loop_policy().get_event_loop(),
-                IOLoop.current(),
+                self.io_loop,
+                self.io_loop.asyncio_loop,
                 self.context,
                 self.kernel,
                 self.iopub_thread,

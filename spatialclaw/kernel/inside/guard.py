@@ -302,7 +302,7 @@ class _Guard:
             return False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            transmit(sleeper.channel, message, [theirs.fileno()])
+            transmit(sleeper.channel, {**message, "guard": os.getpid()}, [theirs.fileno()])
         except OSError:
             ours.close()
             return False

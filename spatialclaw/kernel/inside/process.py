@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from spatialclaw.kernel.inside.guard import supervise
 from spatialclaw.kernel.inside.sleep import Refused, Woken, snapshot
+from spatialclaw.kernel.inside.tree import die_with_guard
 from spatialclaw.kernel.inside.wire import Tie
 
 __all__ = ["PRELOAD", "preload", "run"]
@@ -140,6 +141,7 @@ def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
             _reseed()
             app.reopen(woken)
             woken.tie.say(say="ready")
+            die_with_guard(woken.guard)
 
 
 def _reseed() -> None:

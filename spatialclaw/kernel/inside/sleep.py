@@ -40,10 +40,12 @@ class Woken:
     Attributes:
         tie: To the guard.
         connection: Connection information of the new sockets.
+        guard: Process id of the guard.
     """
 
     tie: Tie
     connection: dict[str, Any]
+    guard: int
 
 
 def foreign_threads() -> list[str]:
@@ -126,7 +128,7 @@ def _sleep(channel: socket.socket) -> Woken:
         _copies.clear()
         tie = Tie(socket.socket(fileno=fds[0]), int(order["gen"]))
         tie.say(say="awake", pid=os.getpid())
-        return Woken(tie, order["connection"])
+        return Woken(tie, order["connection"], int(order["guard"]))
 
 
 def _close_all_but(keep: int) -> None:

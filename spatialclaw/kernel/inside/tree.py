@@ -14,6 +14,7 @@ from pathlib import Path
 
 __all__ = [
     "descendants",
+    "die_with_guard",
     "die_with_parent",
     "end_all",
     "fork_detached",
@@ -128,7 +129,18 @@ def fork_detached() -> int:
             os._exit(1)
     if child:
         os._exit(0)
-    while os.getppid() == middle:
-        time.sleep(0.0002)
-    die_with_parent()
     return 0
+
+
+def die_with_guard(guard: int) -> None:
+    """To be called by a detached process once it has done what is urgent.
+
+    Its parent is the middle process of the fork for a while, whose memory takes time to go.
+
+    Args:
+        guard: Process id of the guard.
+    """
+    until = time.monotonic() + 5
+    while os.getppid() != guard and time.monotonic() < until:
+        time.sleep(0.0005)
+    die_with_parent()
