@@ -20,8 +20,8 @@ Floats32 = npt.NDArray[np.float32]
 
 METHODS = ("auto", "capture", "stereo", "views")
 MODEL_HINT = (
-    "another frame or a stereo partner (depth(frame, other=frames[1])), or bring a depth model: "
-    "spatialclaw models pull depth-pro"
+    "another frame or a stereo partner (depth(frame, other=frames[1])), or an input with a depth "
+    "map; no depth model is part of this version"
 )
 _made: WeakKeyDictionary[Frame, dict[Any, DepthMap]] = WeakKeyDictionary()
 

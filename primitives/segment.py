@@ -22,8 +22,8 @@ BoolMask = npt.NDArray[np.bool_]
 
 METHODS = ("auto", "capture", "colour", "plane", "people", "faces", "markers", "grabcut", "depth")
 MODEL_HINT = (
-    "segment(frame, points=[locate(frame, {what!r})]) with a VLM, segment(frame, box=...), or "
-    "bring a model: spatialclaw models pull sam3"
+    "segment(frame, points=[locate(frame, {what!r})]) with a VLM, or "
+    "segment(frame, box=...); no segmentation model is part of this version"
 )
 PEOPLE = frozenset(
     {"person", "human", "man", "woman", "pedestrian", "worker", "child", "boy", "girl"}

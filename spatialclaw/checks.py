@@ -6,7 +6,6 @@ import importlib.metadata
 import importlib.util
 import platform
 import shutil
-import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -200,15 +199,18 @@ async def _vlm(resolved: Resolved) -> list[Check]:
 
 
 def _perception() -> list[Check]:
-    if importlib.util.find_spec("torch") is None:
-        return [
-            Check(
-                "perception",
-                "models",
-                "no",
-                "torch is not installed; the weight-free methods work",
-                "pip install 'spatialclaw[perception]'",
-            )
-        ]
-    version = importlib.metadata.version("torch")
-    return [Check("perception", "models", "partly", f"torch {version}, Python {sys.version[:6]}")]
+    return [
+        Check(
+            "perception",
+            "without weights",
+            "ok",
+            "depth from captures, stereo and views; colours, markers, people; motion; tracking",
+        ),
+        Check(
+            "perception",
+            "models",
+            "no",
+            "none is part of this version",
+            "connect a VLM: it names and points at what the methods without weights cannot",
+        ),
+    ]

@@ -121,7 +121,7 @@ def test_pictures_in_the_wrong_order_are_noticed(load):
 
 def test_one_picture_has_no_depth_and_says_what_would(load):
     frames = load("images/sam_truck.jpg")
-    with pytest.raises(Unavailable, match="spatialclaw models pull"):
+    with pytest.raises(Unavailable, match="an input with a depth map"):
         depth(frames[0])
 
 
