@@ -52,7 +52,7 @@ def segment(
     box: Any = None,
     method: str = "auto",
 ) -> Masks:
-    """The pixels of things: by name, or by points on one, or by a box around one.
+    """The pixels of things by name, points or box; raises NothingFound where there are none.
 
     By name, in this order: the named objects of the capture (plural, articles, common synonyms and
     small slips are understood); people and faces; markers and chessboards; floor, wall, ceiling and

@@ -45,7 +45,7 @@ def submit(
         lines += _listed(inherited)
     sigma = getattr(value, "sigma", None)
     if isinstance(sigma, int | float) and math.isfinite(sigma):
-        lines.append({"sigma": float(sigma), "unit": unit})
+        lines.append({"sigma": float(f"{sigma:.3g}"), "unit": unit})
     content = {
         "value": _plain(value),
         "unit": unit,

@@ -88,8 +88,12 @@ class HumanPolicy:
         while True:
             line = self._stream.readline()
             text = line.rstrip("\n")
-            if not line or text.strip() == ".":
+            if not line:
                 break
+            if text.strip() == ".":
+                if lines:
+                    break
+                continue  # a habit after the plan; nothing was typed yet
             if fence is None and text.strip().startswith(("```", "~~~")):
                 fence = text.strip()[:3]
             elif fence is not None and text.strip() == fence:
