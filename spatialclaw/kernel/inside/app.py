@@ -93,7 +93,9 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         if self.last_error is not None:
             return  # only the first one is the cell's
         self.last_error = describe(etype, value, trace, self.compile)
-        self._last_traceback = [self.last_error["traceback"]]
+        lines = self.last_error["traceback"].splitlines()
+        self._last_traceback = lines
+        self._showtraceback(etype, value, lines)
 
 
 class Kernel(IPythonKernel):  # type: ignore[misc]
