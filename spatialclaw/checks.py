@@ -6,6 +6,8 @@ import importlib.metadata
 import importlib.util
 import platform
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -69,7 +71,20 @@ def _program() -> list[Check]:
 def _open3d() -> Check:
     if importlib.util.find_spec("open3d") is None:
         return Check("program", "open3d", "no", "not installed", "pip install open3d-cpu")
-    return Check("program", "open3d", "ok", "installed, loaded when a cell first uses it")
+    # Tried in a process of its own: it is heavy, and it fails where system libraries are missing.
+    tried = subprocess.run(
+        [sys.executable, "-c", "import open3d"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode == 0:
+        return Check("program", "open3d", "ok", "loads when a cell first uses it")
+    reason = (tried.stderr.strip().splitlines() or ["no reason given"])[-1]
+    return Check(
+        "program",
+        "open3d",
+        "no",
+        reason,
+        "apt-get install libegl1 libgl1 libx11-6 libusb-1.0-0 (fusion and drawing need it)",
+    )
 
 
 def _heic() -> Check:
