@@ -414,7 +414,8 @@ class OpenAIChat:
     def _without_key(self, text: str) -> str:
         """A server's words, for the terminal: some repeat the key."""
         key = self.options.api_key
-        return text.replace(key, "[key]") if key else text
+        # A placeholder such as "x" is no secret, and replacing it would garble the message.
+        return text.replace(key, "[key]") if key and len(key) >= 8 else text
 
     def _wrong_key(self, status: int, text: str) -> BackendRejected:
         what = "the key is refused" if self.options.api_key else "it wants a key"

@@ -23,6 +23,7 @@ _QUEUED = 50  # messages that wait in the host's memory; the rest stays in the k
 _TURN_SECONDS = 0.01
 _IDLE_SECONDS = 2.0
 _PING_MILLISECONDS = 20
+_RECONNECT_SECONDS = 5.0
 
 
 def connection_info(prefix: str, key: str) -> dict[str, Any]:
@@ -165,6 +166,9 @@ class Channel:
                 await asyncio.wait({idle}, timeout=_IDLE_SECONDS)
             if not idle.done():
                 collector.note("the end of the output is missing")
+                idle.cancel()
+                await asyncio.gather(idle, return_exceptions=True)
+                await self._reconnected()
             else:
                 idle.result()
             return str(reply.get("status"))
@@ -172,6 +176,14 @@ class Channel:
             if not idle.done():
                 idle.cancel()
                 await asyncio.gather(idle, return_exceptions=True)
+
+    async def _reconnected(self) -> None:
+        """Waits until outputs come through again: a message over the limit ends the connection."""
+        try:
+            async with asyncio.timeout(_RECONNECT_SECONDS):
+                await self.welcome()
+        except TimeoutError:
+            return  # the next cell says so itself: its output is missing too
 
     def close(self) -> None:
         """Closes the sockets."""
