@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from spatialclaw.agent.types import Observation, Task, Usage
-from spatialclaw.backends.base import ChatClient, ChatReply, Message, Policy, Purpose
+from spatialclaw.backends.base import ChatClient, ChatReply, GiveUp, Message, Policy, Purpose
 from spatialclaw.errors import RunError
 
 __all__ = ["RecordedChat", "ReplayBackend", "ReplayPolicy"]
@@ -54,7 +54,9 @@ class ReplayBackend:
     def policy(self, task: Task) -> Policy:
         """The recorded replies; a second policy (a further vote) goes on where the first ended."""
         if self._policy is None:
-            self._policy = ReplayPolicy(self._replies, str(self.run.path))
+            answer = self.run.answer or {}
+            gave_up = str(answer.get("reason", "")) if answer.get("status") == "failed" else None
+            self._policy = ReplayPolicy(self._replies, str(self.run.path), gave_up=gave_up)
         return self._policy
 
     async def aclose(self) -> None:
@@ -67,9 +69,13 @@ class ReplayPolicy:
     Args:
         replies: In order.
         source: Where they come from, for the error when they run out.
+        gave_up: The reason with which the recorded run ended without an answer, or None.
     """
 
-    def __init__(self, replies: Iterable[str], source: str = "the record") -> None:
+    def __init__(
+        self, replies: Iterable[str], source: str = "the record", *, gave_up: str | None = None
+    ) -> None:
+        self._gave_up = gave_up
         self._replies = deque(replies)
         self._count = len(self._replies)
         self._source = source
@@ -78,8 +84,11 @@ class ReplayPolicy:
         """The next reply.
 
         Raises:
+            GiveUp: There is none left, and the recorded run gave up here.
             RunError: There is none left: this run went another way than the recorded one.
         """
+        if not self._replies and self._gave_up is not None:
+            raise GiveUp(self._gave_up)
         if not self._replies:
             raise RunError(
                 f"{self._source} holds {self._count} replies, and this run asks for one more",
