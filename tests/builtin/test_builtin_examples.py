@@ -14,7 +14,7 @@ async def test_nine_of_ten_families_are_answered_right(examples: Path, tmp_path:
 
     file = examples / "questions.jsonl"
     if not file.is_file():
-        pytest.skip("the examples have no questions yet (python examples/make.py)")
+        pytest.fail("the examples have no questions: run python examples/make.py")
     questions = {row["family"]: row for row in read_questions(file)}
     outcomes = await check(list(questions.values()), examples, runs_dir=tmp_path, jobs=1)
     assert len(outcomes) >= 12
