@@ -6,6 +6,7 @@ unreachable; 130 interrupted.
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import traceback
@@ -22,6 +23,14 @@ __all__ = ["app", "complain", "load_commands", "main", "run_program"]
 _CLICK = {kind.__name__: kind for kind in typer.BadParameter.__mro__}
 _CLICK_ERROR: type[Exception] = _CLICK["ClickException"]
 _USAGE_ERROR: type[Exception] = _CLICK["UsageError"]
+
+# One module a command, or a family of commands, in the order of the help.
+COMMANDS = (
+    "ask",
+    "replay",
+    "benchmarks",
+    "doctor",
+)
 
 app = typer.Typer(
     name="spatialclaw",
@@ -51,7 +60,8 @@ def _root(
 
 def load_commands() -> None:
     """Imports the commands, each of which registers itself."""
-    from spatialclaw.cli import ask, benchmarks, doctor, replay  # noqa: F401
+    for name in COMMANDS:
+        importlib.import_module(f"spatialclaw.cli.{name}")
 
 
 def main(arguments: list[str] | None = None) -> None:
