@@ -147,7 +147,7 @@ def _by_motion(frames: Frames) -> Scene:
     from spatialclaw.primitives.geometry.points import points as make_points
 
     structure = structure_from_motion(list(frames), video=frames.kind == "video")
-    upright = _upright(structure)
+    upright, up_from = _upright(structure, frames)
     kept, depths = [], []
     scale, metric, why = _scale(frames, structure)
     for i, index in enumerate(structure.index):
@@ -169,13 +169,13 @@ def _by_motion(frames: Frames) -> Scene:
     scene_frames = _like(frames, kept)
     cloud = make_points(structure.points @ upright.T * scale, "world")
     share = len(structure.index) / len(frames)
-    note = structure.note + "; " + why + "; up from the cameras being held level"
+    note = f"{structure.note}; {why}; up from {up_from}"
     return Scene(
         scene_frames,
         depths=depths,
         sparse=cloud,
         metric=metric,
-        up_known=False,
+        up_known=up_from == "straight lines",
         method="structure from motion",
         confidence=float(
             np.clip(0.9 * share * min(1.0, 1.5 / max(structure.error_px, 0.5)), 0.1, 0.9)
@@ -207,12 +207,45 @@ def _scale(frames: Frames, structure: Structure) -> tuple[float, bool, str]:
     return 1.0 / unit, False, "no scale: the unit is the distance of the first two cameras"
 
 
-def _upright(structure: Structure) -> Floats:
-    """Rotation from the axes of the first camera to a world with z up.
+def _upright(structure: Structure, frames: Frames) -> tuple[Floats, str]:
+    """Rotation from the axes of the first camera to a world with z up, and what it rests on.
 
-    People hold cameras level: the x axes of all cameras lie in the horizontal plane. Where they all
-    point alike, the tilt stays open and the first camera is taken as looking straight ahead.
+    The straight lines of the pictures where most pictures agree. Else people hold cameras level:
+    the x axes of all cameras lie in the horizontal plane; where they all point alike, the tilt
+    stays open and the first camera is taken as looking straight ahead.
     """
+    by_lines = _up_by_lines(structure, frames)
+    if by_lines is not None:
+        return _axes(by_lines), "straight lines"
+    return _axes(_up_by_level(structure)), "the cameras being held level"
+
+
+def _up_by_lines(structure: Structure, frames: Frames, *, most: int = 6) -> Floats | None:
+    """The up that the lines of most pictures agree on, in the axes of the first camera."""
+    from spatialclaw.primitives.geometry.vanishing import up_from_lines
+
+    found = []
+    chosen = np.unique(np.linspace(0, len(structure.index) - 1, most).round().astype(int))
+    for i in chosen:
+        try:
+            up, spread = up_from_lines(frames[structure.index[i]].image, structure.intrinsics[i])
+        except NothingFound:
+            continue
+        if spread < np.radians(8):
+            found.append(structure.rotations[i].T @ up)
+    if len(found) < 2:
+        return None
+    several = np.array(found)
+    middle = np.median(several, axis=0)
+    middle /= np.linalg.norm(middle)
+    close = several[several @ middle > np.cos(np.radians(6))]
+    if len(close) < 2 or len(close) <= len(chosen) / 2:
+        return None
+    mean = close.mean(axis=0)
+    return np.asarray(mean / np.linalg.norm(mean))
+
+
+def _up_by_level(structure: Structure) -> Floats:
     right = structure.rotations[:, 0]  # x axis of each camera in the axes of the first
     up = -structure.rotations[:, 1].mean(axis=0)
     up /= np.linalg.norm(up)
@@ -220,7 +253,11 @@ def _upright(structure: Structure) -> Floats:
     # Minimise sum (x . u)^2 + small |u - mean up|^2: the second decides where the first cannot.
     weight = 0.05
     solved = np.linalg.solve(matrix + weight * np.eye(3), weight * up)
-    up = solved / np.linalg.norm(solved)
+    return np.asarray(solved / np.linalg.norm(solved))
+
+
+def _axes(up: Floats) -> Floats:
+    """Rotation to axes right, forward, up of a first camera whose up is given."""
     forward = np.array([0.0, 0.0, 1.0])
     forward = forward - (forward @ up) * up
     if np.linalg.norm(forward) < 1e-3:

@@ -11,6 +11,7 @@ from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavaila
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.normals import frame_normals, point_normals
 from spatialclaw.primitives.geometry.points import Points, camera_ref
+from spatialclaw.primitives.geometry.vanishing import up_from_lines
 
 __all__ = ["gravity", "gravity_known", "up_from_normals", "up_vector"]
 
@@ -20,8 +21,9 @@ Floats = npt.NDArray[np.float64]
 def gravity(frame: Frame, *, depth: Any = None, assume_level: bool = False) -> Points:
     """The up vector (against gravity) in the axes of a frame's camera.
 
-    From the pose when the world's z is known to be up, else from the floors and walls in the
-    depth: the direction most surfaces are parallel or perpendicular to.
+    From the pose when the world's z is known to be up; else from the floors and walls in the
+    depth: the direction most surfaces are parallel or perpendicular to; else, and where the depth
+    is sparse, from where the straight vertical and horizontal lines of the picture meet.
 
     Args:
         frame: The frame.
@@ -30,11 +32,11 @@ def gravity(frame: Frame, *, depth: Any = None, assume_level: bool = False) -> P
             is known.
 
     Returns:
-        (3,) unit vector, ref "camera i"; `.method` is "pose", "surfaces" or "level assumed", and
-        `.sigma` one standard deviation in radians.
+        (3,) unit vector, ref "camera i"; `.method` is "pose", "surfaces", "lines" or "level
+        assumed", and `.sigma` one standard deviation in radians.
 
     Raises:
-        Unavailable: Neither pose nor depth tells, and `assume_level` is False.
+        Unavailable: Neither pose, depth nor lines tell, and `assume_level` is False.
 
     Example:
         ``tilt = np.degrees(np.arccos(-geometry.gravity(frames[0])[1]))``
@@ -43,22 +45,52 @@ def gravity(frame: Frame, *, depth: Any = None, assume_level: bool = False) -> P
         up = Points(frame.pose[2, :3], camera_ref(frame), metric=False, sigma=np.radians(1.0))
         up.method = "pose"
         return up
-    try:
-        _, normals = frame_normals(frame, depth)
-        vector, spread = up_from_normals(normals, prior=np.array([0.0, -1.0, 0.0]))
-    except PrimitiveError as error:
-        if assume_level:
-            level = [0.0, -1.0, 0.0] if frame.pose is None else frame.pose[2, :3]
-            up = Points(level, camera_ref(frame), metric=False, sigma=np.radians(10.0))
-            up.method = "level assumed"
-            return up
-        raise Unavailable(
-            f"which way is up is not known in {frame.name}: {error.message}",
-            hint="geometry.gravity(frame, assume_level=True) if the camera was held level",
-        ) from error
-    up = Points(vector, camera_ref(frame), metric=False, sigma=spread)
-    up.method = "surfaces"
-    return up
+    failures: list[str] = []
+    ways = [_by_surfaces, _by_lines] if _dense(frame, depth) else [_by_lines, _by_surfaces]
+    for way in ways:
+        try:
+            vector, spread, method = way(frame, depth)
+        except PrimitiveError as error:
+            failures.append(error.message)
+            continue
+        up = Points(vector, camera_ref(frame), metric=False, sigma=spread)
+        up.method = method
+        return up
+    if assume_level:
+        level = [0.0, -1.0, 0.0] if frame.pose is None else frame.pose[2, :3]
+        up = Points(level, camera_ref(frame), metric=False, sigma=np.radians(10.0))
+        up.method = "level assumed"
+        return up
+    raise Unavailable(
+        f"which way is up is not known in {frame.name}: {'; '.join(failures)}",
+        hint="geometry.gravity(frame, assume_level=True) if the camera was held level",
+    )
+
+
+def _dense(frame: Frame, depth: Any) -> bool:
+    """Whether surfaces can be seen in the depth, rather than single points."""
+    values = frame.depth if depth is None else getattr(depth, "depth", depth)
+    return values is not None and float(np.isfinite(np.asarray(values, float)).mean()) > 0.05
+
+
+def _by_surfaces(frame: Frame, depth: Any) -> tuple[Floats, float, str]:
+    _, normals = frame_normals(frame, depth)
+    vector, spread = up_from_normals(normals, prior=np.array([0.0, -1.0, 0.0]))
+    return vector, spread if _dense(frame, depth) else max(spread, np.radians(8.0)), "surfaces"
+
+
+def _by_lines(frame: Frame, depth: Any) -> tuple[Floats, float, str]:
+    if frame.intrinsics is None:
+        # A long side of 60 degrees, as most cameras have; the tilt scales with the guess.
+        size = max(frame.width, frame.height)
+        guess = np.array(
+            [[0.87 * size, 0, (frame.width - 1) / 2], [0, 0.87 * size, (frame.height - 1) / 2],
+             [0, 0, 1]]
+        )  # fmt: skip
+        vector, spread = up_from_lines(frame.image, guess)
+        return vector, max(spread, float(np.radians(4.0))), "lines, focal length assumed"
+    vector, spread = up_from_lines(frame.image, frame.intrinsics)
+    return vector, spread, "lines"
 
 
 def gravity_known(frame: Frame) -> bool:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rooms import Room, furnished, standing
+from rooms import INTRINSICS, Room, furnished, standing
 from scipy.spatial.transform import Rotation
 
 from spatialclaw.primitives import context, geometry
 from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound, Unavailable
+from spatialclaw.primitives.frames import Frames
 from spatialclaw.primitives.geometry import points
 from spatialclaw.primitives.geometry.hulls import smallest_rectangle
 
@@ -97,8 +98,7 @@ def test_gravity_comes_from_the_pose_where_the_capture_knows_it():
 
 
 def test_gravity_of_a_bare_picture_is_only_assumed_when_asked():
-    frame = furnished().frames(standing(), known_poses=False)[0]
-    flat = frame.replaced(depth_offset=None)
+    flat = Frames.from_arrays([np.full((240, 320, 3), 128, np.uint8)], intrinsics=[INTRINSICS])[0]
     with pytest.raises(Unavailable, match="assume_level"):
         geometry.gravity(flat)
     assert geometry.gravity(flat, assume_level=True).method == "level assumed"
