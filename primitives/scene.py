@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,9 @@ from spatialclaw.primitives.geometry.planes import Plane, ground_plane
 from spatialclaw.primitives.geometry.points import Points, world_ref
 from spatialclaw.primitives.results import DepthMap, Mask
 from spatialclaw.primitives.rooms import Room, room_of
+
+if TYPE_CHECKING:
+    from spatialclaw.primitives.fusion import Mesh
 
 __all__ = ["Scene"]
 
@@ -296,6 +299,20 @@ class Scene:
             NothingFound: There is no way over known free floor.
         """
         return self.free_space().path(self._place(a), self._place(b), width=width)
+
+    def mesh(self, *, voxel: float | None = None, farthest: float | None = None) -> Mesh:
+        """The surface that all depth maps agree on, fused (TSDF); see `Mesh` for what it can tell.
+
+        Args:
+            voxel: Side of a voxel, metres; None: 1/200 of the scene's size, at least 5 mm.
+            farthest: Depth beyond this is left out, metres.
+
+        Example:
+            ``scene.mesh().hit((0, 0, 0), (0, 1, 0))``
+        """
+        from spatialclaw.primitives.fusion import fuse
+
+        return fuse(self, voxel=voxel, farthest=farthest)
 
     def bev(self, **options: Any) -> npt.NDArray[np.uint8]:
         """Bird's-eye view with camera path and compass; see `draw.bev` for the options."""
