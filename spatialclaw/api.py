@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from spatialclaw.agent.assemble import Parts, assemble
 from spatialclaw.agent.budget import limits_from
+from spatialclaw.agent.earlier import Earlier
 from spatialclaw.agent.environment import Environment
 from spatialclaw.agent.loop import run
 from spatialclaw.agent.prompts import Prompts
@@ -23,6 +24,7 @@ from spatialclaw.config import Resolved, Settings, resolve_settings
 from spatialclaw.errors import SpatialclawError
 from spatialclaw.kernel.kernel import Kernel
 from spatialclaw.kernel.options import KernelOptions
+from spatialclaw.kernel.pool import KernelPool
 from spatialclaw.kernel.results import CellResult
 from spatialclaw.traces import Recorder, Redactor, answer_json, new_run_dir
 
@@ -71,11 +73,21 @@ async def aask(
     *,
     choices: Sequence[str] | Mapping[str, str] | None = None,
     answer_type: str | None = None,
+    pool: KernelPool | None = None,
     **settings: Any,
 ) -> Answer:
-    """`ask` for async code; many run side by side."""
+    """`ask` for async code; many run side by side.
+
+    Args:
+        media: As in `ask`, as are the question, the choices and the answer type.
+        question: The question.
+        choices: Options of a multiple-choice question.
+        answer_type: What the answer is.
+        pool: Warm kernels of this event loop: `spatialclaw.agent.assemble.kernel_pool`.
+        **settings: Fields of `spatialclaw.config.Settings`.
+    """
     task = make_task(question, _paths(media), choices=choices, answer_type=answer_type)
-    return await _answer(task, resolve_settings(settings))
+    return await _answer(task, resolve_settings(settings), pool=pool)
 
 
 def ask_resolved(
@@ -83,14 +95,42 @@ def ask_resolved(
     question: str,
     *,
     resolved: Resolved,
-    choices: Sequence[str] | None = None,
+    choices: Sequence[str] | Mapping[str, str] | None = None,
     answer_type: str | None = None,
     on_event: Listener | None = None,
+    earlier: Earlier | None = None,
 ) -> Answer:
-    """`ask` with settings that are resolved already; `on_event` sees the record grow."""
+    """`ask` with settings that are resolved already.
+
+    Args:
+        media: Paths; those of `earlier` when empty.
+        question: The question; that of `earlier`, with its choices, when empty.
+        resolved: The settings.
+        choices: Options of a multiple-choice question.
+        answer_type: What the answer is.
+        on_event: Sees the record grow.
+        earlier: What is executed before the agent goes on.
+    """
+    if earlier is not None:
+        resolved = resolved_for(earlier, resolved)
+        media = media or earlier.media
+        if not question:
+            question = earlier.question
+            choices = choices or earlier.facts.get("choices")
+            answer_type = answer_type or earlier.facts.get("answer_type")
     task = make_task(question, tuple(media), choices=choices, answer_type=answer_type)
     with LoopThread() as loop:
-        return loop.call(_answer(task, resolved, on_event))
+        return loop.call(_answer(task, resolved, on_event, earlier=earlier))
+
+
+def resolved_for(earlier: Earlier, resolved: Resolved) -> Resolved:
+    """The settings with as many frames as the recorded run had: its cells count on them."""
+    frames = (earlier.facts.get("settings") or {}).get("frames")
+    if not isinstance(frames, int):
+        return resolved
+    sources = {**resolved.sources, "frames": f"run {earlier.path.name}"}
+    settings = resolved.settings.model_copy(update={"frames": frames})
+    return resolved.model_copy(update={"settings": settings, "sources": sources})
 
 
 @asynccontextmanager
@@ -109,6 +149,7 @@ class Session:
 
     Args:
         media: As in `ask`; none for a kernel without pictures.
+        earlier: Cells that are executed when it opens; see `Session.from_run`.
         **settings: Fields of `spatialclaw.config.Settings`.
 
     Example:
@@ -117,13 +158,38 @@ class Session:
         ...     session.ask("Which chair is closest to the door?")
     """
 
-    def __init__(self, media: Media | None = None, **settings: Any) -> None:
+    def __init__(
+        self, media: Media | None = None, *, earlier: Earlier | None = None, **settings: Any
+    ) -> None:
         self._resolved = resolve_settings(settings)
         self._media = () if media is None else _paths(media)
+        self._earlier = earlier
+        if earlier is not None:
+            self._resolved = resolved_for(earlier, self._resolved)
+            self._media = self._media or earlier.media
         self._loop: LoopThread | None = None
         self._parts: Parts | None = None
         self._backend: Backend | None = None
         self._recorder: Recorder | None = None
+
+    @classmethod
+    def from_run(
+        cls, run: str | os.PathLike[str], step: int | None = None, **settings: Any
+    ) -> Session:
+        """A session in the state in which a recorded run was after one of its cells.
+
+        Its media are loaded and its cells executed again.
+
+        Args:
+            run: The run folder.
+            step: After which cell; the last one when None.
+            **settings: Fields of `spatialclaw.config.Settings`.
+
+        Raises:
+            RunError: There is no run there, or its media are gone or changed.
+            UsageError: It has fewer cells.
+        """
+        return cls(earlier=Earlier.of_run(os.fspath(run), step), **settings)
 
     @property
     def run_dir(self) -> Path | None:
@@ -183,6 +249,34 @@ class Session:
         parts.record.event("snapshot", action="restore", name=name, text=said)
         return said
 
+    def branch(self, name: str | None = None) -> Session:
+        """Another session that starts from a kept state, or from the present one.
+
+        Both go on independently, each with its own kernel and its own record; they share the frames
+        and the working folder of the cells. Close each of them.
+
+        Args:
+            name: Of a snapshot; None for the present state.
+
+        Raises:
+            KeyError: There is no snapshot of that name.
+
+        Example:
+            >>> with session.branch("before") as other:  # doctest: +SKIP
+            ...     other.run("scale = 2")
+        """
+        self._open_parts()
+        assert self._loop is not None
+        other = Session(earlier=self._earlier)
+        other._resolved, other._media = self._resolved, self._media
+        other._loop = self._loop.share()
+        try:
+            other._loop.call(self._branch(other, name))
+        except BaseException:
+            other.close()
+            raise
+        return other
+
     def close(self) -> None:
         """Ends the kernel."""
         loop, self._loop = self._loop, None
@@ -208,7 +302,15 @@ class Session:
             recorder=self._recorder,
             seed=settings.seed,
             sources=self._resolved.sources,
+            earlier=self._earlier,
         )
+
+    async def _branch(self, other: Session, name: str | None) -> None:
+        parts, settings = self._open_parts(), self._resolved.settings
+        other._recorder = await asyncio.to_thread(_recorder, settings, None)
+        other._parts = await parts.branch(other._recorder, Prompts(settings.prompts_dir), name)
+        assert self._recorder is not None
+        await asyncio.to_thread(other._recorder.branch_off, self._recorder.run_dir, name)
 
     async def _run(self, code: str, timeout: float | None) -> CellResult:  # noqa: ASYNC109
         parts = self._open_parts()
@@ -246,7 +348,14 @@ class Session:
         return self._loop.call(work)
 
 
-async def _answer(task: Task, resolved: Resolved, on_event: Listener | None = None) -> Answer:
+async def _answer(
+    task: Task,
+    resolved: Resolved,
+    on_event: Listener | None = None,
+    *,
+    pool: KernelPool | None = None,
+    earlier: Earlier | None = None,
+) -> Answer:
     settings = resolved.settings
     chosen = await resolve(settings, sources=resolved.sources)
     backend = chosen.backend
@@ -255,7 +364,13 @@ async def _answer(task: Task, resolved: Resolved, on_event: Listener | None = No
         try:
             recorder.event("note", text=f"backend {backend.name}: {chosen.why}")
             parts = await assemble(
-                task, settings, recorder=recorder, seed=settings.seed, sources=resolved.sources
+                task,
+                settings,
+                recorder=recorder,
+                seed=settings.seed,
+                sources=resolved.sources,
+                pool=pool,
+                earlier=earlier,
             )
             try:
                 return await _converse(task, parts, backend, settings)
@@ -277,10 +392,12 @@ async def _converse(task: Task, parts: Parts, backend: Backend, settings: Settin
 
     start = "before the votes"
     await parts.kernel.snapshot(start)
+    parts.record.event("snapshot", action="keep", name=start, text="")
 
     async def branch(number: int) -> Answer:
         if number:
-            await parts.kernel.restore(start)
+            said = await parts.kernel.restore(start)
+            parts.record.event("snapshot", action="restore", name=start, text=said)
         parts.record.event("note", text=f"branch {number + 1} of {settings.votes}")
         return await _branch(task, parts, backend, settings, settings.seed + number)
 
@@ -297,6 +414,7 @@ async def _branch(
     environment.options["route"] = settings.route
     kept = [name.strip() for name in settings.primitives.split(",") if name.strip()]
     environment.options["primitives"] = kept
+    environment.options["earlier"] = parts.earlier
     observation = await environment.areset(
         task,
         media=parts.media,

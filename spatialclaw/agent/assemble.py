@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from spatialclaw.agent.earlier import Earlier, EarlierCells, execute_earlier
 from spatialclaw.agent.prompts import Prompts
 from spatialclaw.agent.record import NoRecord, Record
 from spatialclaw.agent.types import Task
@@ -19,9 +20,11 @@ if TYPE_CHECKING:
     from spatialclaw.backends.base import ChatClient
     from spatialclaw.kernel.gateway import Call, Gateway
     from spatialclaw.kernel.kernel import Kernel
+    from spatialclaw.kernel.options import KernelOptions
+    from spatialclaw.kernel.pool import KernelPool
     from spatialclaw.media import Media
 
-__all__ = ["Parts", "assemble"]
+__all__ = ["Parts", "assemble", "kernel_options", "kernel_pool"]
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Parts:
         record: Where the run is recorded.
         tools: The handlers of `locate` and `look`; its `chat` may be set later.
         workdir: Scratch folder of the frames, removed at the end.
+        chat: The VLM, where it is known already.
+        earlier: Cells that were executed before the loop, or None.
     """
 
     media: Media | None
@@ -42,6 +47,8 @@ class Parts:
     tools: VlmTools
     workdir: Path
     chat: ChatClient | None = None
+    earlier: EarlierCells | None = None
+    _users: list[None] = field(default_factory=lambda: [None], repr=False)
     _closed: bool = field(default=False, repr=False)
 
     async def pose(self, task: Task) -> None:
@@ -52,6 +59,24 @@ class Parts:
         choices = dict(task.choices) if task.choices else None
         await self.kernel.execute(f"question = {task.question!r}; choices = {choices!r}")
 
+    async def branch(self, record: Record, prompts: Prompts, name: str | None = None) -> Parts:
+        """The same again with a kernel of its own, from a snapshot or the present state.
+
+        Args:
+            record: Where the branch is recorded.
+            prompts: For its `locate` and `look`.
+            name: Of the snapshot; None for the present state.
+
+        Raises:
+            KeyError: No snapshot of that name was taken.
+            KernelStartError: No kernel can be had.
+        """
+        tools = VlmTools(prompts)
+        gateway = _gateway(self.media, record, tools)
+        kernel = await self.kernel.branch(name, gateway=gateway)
+        self._users.append(None)
+        return replace(self, kernel=kernel, record=record, tools=tools)
+
     async def aclose(self) -> None:
         """Ends the kernel and removes the scratch folder."""
         if self._closed:
@@ -60,7 +85,9 @@ class Parts:
         try:
             await self.kernel.aclose()
         finally:
-            await asyncio.to_thread(shutil.rmtree, self.workdir, ignore_errors=True)
+            self._users.pop()
+            if not self._users:  # else a branch works on the same frames
+                await asyncio.to_thread(shutil.rmtree, self.workdir, ignore_errors=True)
 
 
 async def assemble(
@@ -71,8 +98,12 @@ async def assemble(
     seed: int = 0,
     media: Media | None = None,
     sources: dict[str, str] | None = None,
+    pool: KernelPool | None = None,
+    earlier: Earlier | None = None,
 ) -> Parts:
     """Loads the media, starts the record and a kernel.
+
+    The kernel starts while the media are decoded.
 
     Args:
         task: The question; its media are loaded unless `media` is given.
@@ -81,9 +112,12 @@ async def assemble(
         seed: Seed of everything random.
         media: Media that are loaded already.
         sources: Where each setting came from, for the record.
+        pool: Warm kernels of this event loop to take one from; see `kernel_pool`.
+        earlier: Cells that are executed first; `Parts.earlier` then tells what they did.
 
     Raises:
         MediaError: The media cannot be used.
+        RunError: The earlier cells cannot be executed.
         ConfinementError: The confinement asked for cannot be had.
         KernelStartError: No kernel could be started.
     """
@@ -92,46 +126,107 @@ async def assemble(
     settings = settings or Settings()
     record = recorder if recorder is not None else NoRecord()
     workdir = await asyncio.to_thread(make_scratch)
+    bare = None
+    if pool is None and await asyncio.to_thread(_all_exist, task.media):
+        bare = asyncio.ensure_future(_bare(settings))
+    kernel: Kernel | None = None
     try:
         if media is None and task.media:
             media = await _load(task.media, settings.frames, workdir / "frames")
         start = getattr(record, "start", None)
         if start is not None:
-            start(**_facts(task, settings, media, seed, sources))
+            start(**_facts(task, settings, media, seed, sources, earlier))
         for note in media.notes if media is not None else ():
             record.event("note", text=note)
         tools = VlmTools(Prompts(settings.prompts_dir))
-        kernel = await _kernel(task, settings, media, record, tools)
+        options = replace(
+            kernel_options(settings),
+            manifest=media.manifest if media is not None else None,
+            question=task.question,
+            choices=task.choices,
+            gateway=_gateway(media, record, tools),
+        )
+        kernel = await _kernel(options, pool, bare)
+        for note in kernel.notes:
+            record.event("note", text=note)
+        parts = Parts(media, kernel, record, tools, workdir)
+        if earlier is not None:
+            limit = settings.cell_timeout
+            parts.earlier = await execute_earlier(parts, earlier, seconds=limit)
     except BaseException:
+        if kernel is None and bare is not None:
+            await _discard(bare)
+        if kernel is not None:
+            await kernel.aclose()
         shutil.rmtree(workdir, ignore_errors=True)
         raise
-    return Parts(media, kernel, record, tools, workdir)
+    return parts
+
+
+def kernel_options(settings: Settings) -> KernelOptions:
+    """What the kernels of runs with these settings are started with."""
+    from spatialclaw.kernel import KernelOptions
+
+    return KernelOptions(
+        confine=settings.confine,
+        memory_bytes=settings.memory * 1024**2,
+        transactional=True,
+    )
+
+
+def kernel_pool(settings: Settings | None = None, *, size: int = 2, starts: int = 4) -> KernelPool:
+    """Warm kernels for many runs of one event loop.
+
+    Args:
+        settings: Those of the runs; the kernels are started as these say.
+        size: Kernels kept ready.
+        starts: Starts at the same time, with those for runs that found none ready.
+
+    Example:
+        >>> async with kernel_pool(size=2) as pool:  # doctest: +SKIP
+        ...     answers = await asyncio.gather(*(aask(m, q, pool=pool) for m, q in questions))
+    """
+    from spatialclaw.kernel import KernelPool
+
+    return KernelPool(kernel_options(settings or Settings()), size=size, starts=starts)
+
+
+async def _bare(settings: Settings) -> Kernel:
+    from spatialclaw.kernel import Kernel
+
+    return await Kernel.start_bare(kernel_options(settings))
+
+
+async def _kernel(
+    options: KernelOptions, pool: KernelPool | None, bare: asyncio.Future[Kernel] | None
+) -> Kernel:
+    from spatialclaw.kernel import Kernel
+
+    if pool is not None:
+        return await pool.get(options)
+    if bare is None:
+        return await Kernel.start(options)
+    kernel = await bare
+    await kernel.assign(options)
+    return kernel
+
+
+async def _discard(bare: asyncio.Future[Kernel]) -> None:
+    """Ends a kernel that is on its way and not wanted any more."""
+    bare.cancel()
+    await asyncio.gather(bare, return_exceptions=True)
+    if not bare.cancelled() and bare.exception() is None:
+        await bare.result().aclose()
+
+
+def _all_exist(paths: Sequence[Path]) -> bool:
+    return all(Path(path).exists() for path in paths)
 
 
 async def _load(paths: Sequence[Path], frames: int, workdir: Path) -> Media:
     from spatialclaw.media import load
 
     return await asyncio.to_thread(load, list(paths), frames=frames, workdir=workdir)
-
-
-async def _kernel(
-    task: Task, settings: Settings, media: Media | None, record: Record, tools: VlmTools
-) -> Kernel:
-    from spatialclaw.kernel import Kernel, KernelOptions
-
-    options = KernelOptions(
-        manifest=media.manifest if media is not None else None,
-        question=task.question,
-        choices=task.choices,
-        confine=settings.confine,
-        memory_bytes=settings.memory * 1024**2,
-        gateway=_gateway(media, record, tools),
-        transactional=True,
-    )
-    kernel = await Kernel.start(options)
-    for note in kernel.notes:
-        record.event("note", text=note)
-    return kernel
 
 
 def _gateway(media: Media | None, record: Record, tools: VlmTools) -> Gateway:
@@ -180,8 +275,10 @@ def _facts(
     media: Media | None,
     seed: int,
     sources: dict[str, str] | None,
+    earlier: Earlier | None,
 ) -> dict[str, Any]:
-    return {
+    continues = {} if earlier is None else {"continues": earlier.describe()}
+    return continues | {
         "question": task.question,
         "choices": task.choices,
         "answer_type": task.answer_type,

@@ -15,6 +15,7 @@ from spatialclaw.agent.types import Observation, Task
 
 if TYPE_CHECKING:
     from spatialclaw.backends.base import ChatClient
+    from spatialclaw.kernel.pool import KernelPool
 
 __all__ = ["Environment", "Executor"]
 
@@ -29,11 +30,17 @@ class Environment(Episode):
         settings: `spatialclaw.config.Settings`; used when ``reset`` is to load the media and start
             a kernel itself; then a run folder is written too.
         prompts: Templates; the packaged ones by default.
+        pool: Warm kernels of this event loop, for episodes that start a kernel themselves.
         **fields: Fields of the settings, instead of `settings`.
     """
 
     def __init__(
-        self, settings: Any = None, *, prompts: Prompts | None = None, **fields: Any
+        self,
+        settings: Any = None,
+        *,
+        prompts: Prompts | None = None,
+        pool: KernelPool | None = None,
+        **fields: Any,
     ) -> None:
         super().__init__(prompts or Prompts())
         if fields:
@@ -41,6 +48,7 @@ class Environment(Episode):
 
             settings = resolve_settings(fields).settings
         self._settings = settings
+        self._pool = pool
         self._cleanup: list[Callable[[], Awaitable[None]]] = []
         self._thread: LoopThread | None = None
 
@@ -85,7 +93,9 @@ class Environment(Episode):
         if kernel is None:
             from spatialclaw.agent.assemble import assemble
 
-            own = await assemble(task, self._settings, recorder=recorder, seed=seed, media=media)
+            own = await assemble(
+                task, self._settings, recorder=recorder, seed=seed, media=media, pool=self._pool
+            )
             self.media, self._kernel, self.record = own.media, own.kernel, own.record
             self._cleanup.append(own.aclose)
             chat = chat or own.chat

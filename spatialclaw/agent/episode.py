@@ -161,6 +161,9 @@ class Episode:
     # ----------------------------------------------------------------- phases
 
     async def _first(self) -> Observation:
+        earlier = self.options.get("earlier")
+        for cell in earlier.cells if earlier is not None else ():
+            self._judging().ledger.add_cell(cell.number, cell.result)
         first = await first_observation(
             self.prompts,
             self._task(),
@@ -169,6 +172,7 @@ class Episode:
             phase=self._phase,
             form=self._judging().form,
             budget=self.budget,
+            earlier=earlier,
         )
         self._inputs = list(first.images)
         return self._observe(first)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from spatialclaw.agent.budget import Budget, Limits
+from spatialclaw.agent.earlier import EarlierCells
 from spatialclaw.agent.observation import describe_budget, picture_line
 from spatialclaw.agent.pictures import frame_pictures
 from spatialclaw.agent.prompts import Prompts
@@ -33,6 +34,7 @@ async def first_observation(
     phase: str,
     form: str,
     budget: Budget,
+    earlier: EarlierCells | None = None,
 ) -> Observation:
     """What the policy sees first.
 
@@ -44,6 +46,7 @@ async def first_observation(
         phase: "plan", "cell" or "answer_now".
         form: The form of the answer in words, or "".
         budget: What is left.
+        earlier: Cells that ran in this kernel before, or None.
     """
     limits = budget.limits
     sequences = getattr(media, "sequences", None) or []
@@ -58,13 +61,19 @@ async def first_observation(
         ask = prompts.render("direct_ask", form=form)
     else:
         ask = prompts.render("begin", planned=False, interface=interface, left=left)
+    before, told = "", list(pictures)
+    if earlier is not None:
+        first = len(pictures) + 1
+        before = earlier.text(prompts, question=task.question, first_picture=first)
+        pictures = [*pictures, *earlier.pictures]
     text = prompts.render(
         "task",
         question=task.question,
         choices=task.choices,
         form=form,
         media=media.describe() if media is not None else "No pictures.",
-        pictures=[picture_line(i, p) for i, p in enumerate(pictures, start=1)],
+        pictures=[picture_line(i, p) for i, p in enumerate(told, start=1)],
+        earlier=before,
         ask=ask,
     )
     return Observation(_KINDS.get(phase, "cell"), text, pictures)

@@ -17,6 +17,7 @@ class LoopThread:
     """Runs coroutines on a loop of its own; ends with `close` or as a context manager."""
 
     def __init__(self, name: str = "spatialclaw") -> None:
+        self._users = 1
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -31,9 +32,15 @@ class LoopThread:
             concurrent.futures.wait([future], timeout=10)
             raise
 
+    def share(self) -> LoopThread:
+        """The same loop for a further user, who closes it too; it ends with the last one."""
+        self._users += 1
+        return self
+
     def close(self) -> None:
-        """Ends the loop and its thread."""
-        if self._loop.is_closed():
+        """Ends the loop and its thread, when no other user is left."""
+        self._users -= 1
+        if self._users > 0 or self._loop.is_closed():
             return
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(timeout=10)

@@ -7,13 +7,16 @@ import json
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spatialclaw.agent.types import Observation, Task, Usage
 from spatialclaw.backends.base import ChatClient, ChatReply, GiveUp, Message, Policy, Purpose
 from spatialclaw.errors import RunError
 
-__all__ = ["RecordedChat", "ReplayBackend", "ReplayPolicy"]
+if TYPE_CHECKING:
+    from spatialclaw.traces import Run
+
+__all__ = ["RecordedChat", "ReplayBackend", "ReplayPolicy", "recorded_chat"]
 
 
 class ReplayBackend:
@@ -140,6 +143,12 @@ class RecordedChat:
 
     async def aclose(self) -> None:
         """Nothing is held open."""
+
+
+def recorded_chat(run: Run) -> RecordedChat | None:
+    """What the VLM said to the cells of a run; None when it was never asked."""
+    calls = _calls(list(run.events()))
+    return RecordedChat(calls, None, True) if calls else None
 
 
 def _calls(events: list[dict[str, Any]]) -> list[tuple[str, str, ChatReply]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,6 +16,9 @@ from spatialclaw.cli.options import shared_options
 from spatialclaw.config import Resolved
 from spatialclaw.errors import UsageError
 
+if TYPE_CHECKING:
+    from spatialclaw.agent.earlier import Earlier
+
 __all__ = ["split_arguments"]
 
 MAX_QUESTION = 20_000
@@ -25,15 +28,29 @@ _STATUS = {"submitted": 0, "best_guess": 1, "failed": 1}
 @app.command()
 @shared_options
 def ask(
+    resolved: Resolved,
     arguments: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="MEDIA... QUESTION",
             help="pictures, videos, a folder or a capture; and last the question",
             show_default=False,
         ),
-    ],
-    resolved: Resolved,
+    ] = None,
+    origin: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="a run folder to continue: its media, its cells, and its question unless "
+            "another is given",
+            show_default=False,
+        ),
+    ] = None,
+    step: Annotated[
+        int | None,
+        typer.Option("--step", help="with --from: go on after this cell (the last one by default)"),
+    ] = None,
     choice: Annotated[
         list[str] | None,
         typer.Option("--choice", help="an option of a multiple-choice question; repeat it"),
@@ -55,7 +72,14 @@ def ask(
     """
     from spatialclaw.api import ask_resolved
 
-    media, question = split_arguments(arguments)
+    earlier, media = None, list[Path]()
+    if origin is not None:
+        earlier = _earlier(origin, step)
+        question = _only_question(arguments or [], earlier.question)
+    elif step is not None:
+        raise UsageError("--step belongs to --from", hint="Name the run: --from RUN --step 3")
+    else:
+        media, question = split_arguments(arguments or [])
     console = Console(quiet=quiet)
     with console.live():
         answer = ask_resolved(
@@ -65,9 +89,33 @@ def ask(
             choices=choice,
             answer_type=answer_type,
             on_event=console.event,
+            earlier=earlier,
         )
     _print_answer(answer, as_json=as_json, console=console)
     return _STATUS[answer.status]
+
+
+def _earlier(origin: Path, step: int | None) -> Earlier:
+    from spatialclaw.agent.earlier import Earlier
+
+    return Earlier.of_run(origin, step)
+
+
+def _only_question(arguments: list[str], recorded: str) -> str:
+    """The question that goes with --from; "" for the recorded one."""
+    if len(arguments) > 1:
+        raise UsageError(
+            "with --from the media are those of the run, and there is one more argument than that",
+            hint='Give at most a question, in quotes: --from RUN "How far is the cup?"',
+        )
+    if not arguments and not recorded.strip():
+        raise UsageError(
+            "the run has no question", hint='Give one: --from RUN "How far is the cup?"'
+        )
+    if not arguments:
+        return ""
+    _check_question(arguments[0])
+    return arguments[0].strip()
 
 
 def split_arguments(arguments: list[str]) -> tuple[list[Path], str]:
@@ -76,6 +124,11 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], str]:
     Raises:
         UsageError: No media, no question, or a question that is empty or far too long.
     """
+    if not arguments:
+        raise UsageError(
+            "no picture and no question given",
+            hint='Give both: spatialclaw ask PHOTO "How far is the cup?"',
+        )
     *media, question = arguments
     if not media and Path(question).exists():
         raise UsageError(
@@ -87,6 +140,11 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], str]:
             "no picture, video or capture given",
             hint='Name it before the question: spatialclaw ask PHOTO "How far is the cup?"',
         )
+    _check_question(question)
+    return [Path(path) for path in media], question.strip()
+
+
+def _check_question(question: str) -> None:
     if not question.strip():
         raise UsageError("the question is empty", hint="Put it last, in quotes.")
     if "\n" not in question and len(question) < 1000 and Path(question).exists():
@@ -99,7 +157,6 @@ def split_arguments(arguments: list[str]) -> tuple[list[Path], str]:
             f"the question has {len(question)} characters, at most {MAX_QUESTION} are read",
             hint="Shorten it.",
         )
-    return [Path(path) for path in media], question.strip()
 
 
 def _print_answer(answer: Answer, *, as_json: bool, console: Console) -> None:

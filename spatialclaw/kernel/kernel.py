@@ -426,10 +426,15 @@ class Kernel:
             await self._fresh(cells)
             return f"ran {len(cells)} cell{'s' * (len(cells) != 1)} again"
 
-    async def branch(self, name: str | None = None) -> Kernel:
+    async def branch(self, name: str | None = None, *, gateway: Gateway | None = None) -> Kernel:
         """Another kernel that starts from a snapshot, or from the present state.
 
-        Both live on independently; they share the gateway, its quotas and the working folder.
+        Both live on independently; they share the working folder, and the gateway with its quotas
+        unless the new one is given another.
+
+        Args:
+            name: Of the snapshot; None for the present state.
+            gateway: Methods that cells of the new kernel may call.
 
         Raises:
             KeyError: No snapshot of that name was taken.
@@ -443,9 +448,11 @@ class Kernel:
             key = self._own(name if name is not None else "branch")
             if name is None:
                 await self._keep(key)
-            other = Kernel(replace(self.options, scratch=None))
-            other._gateway = self._gateway
-            woken = await tree.wake(key, other._context)
+            other = Kernel(
+                replace(self.options, scratch=None, gateway=gateway or self.options.gateway)
+            )
+            other._gateway = gateway or self._gateway
+            woken = await tree.wake(key, other._context, gateway=gateway)
             if name is None:
                 await tree.drop(key)
             try:

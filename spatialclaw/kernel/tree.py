@@ -73,6 +73,7 @@ class Tree:
         self.server = server
         self.users = 1
         self.snapshots: list[str] = []
+        self._servers = [server]
         life.on_gone = self._gone
 
     @classmethod
@@ -123,7 +124,8 @@ class Tree:
         self.users -= 1
         if self.users > 0:
             return
-        await self.server.aclose()
+        for server in self._servers:
+            await server.aclose()
         await self.life.aclose()
         await self.launched.wait(0.5)
         await self.launched.aclose()
@@ -239,8 +241,13 @@ class Tree:
         with contextlib.suppress(ConnectionError, TimeoutError):
             await self.life.order("drop", name=name)
 
-    async def wake(self, name: str, context: zmq.asyncio.Context) -> Live | None:
-        """Makes a sleeping copy a kernel (another one sleeps on in its place); None if it fails."""
+    async def wake(
+        self, name: str, context: zmq.asyncio.Context, *, gateway: Gateway | None = None
+    ) -> Live | None:
+        """Makes a sleeping copy a kernel (another one sleeps on in its place); None if it fails.
+
+        With a gateway of its own, that of the copy is another from here on.
+        """
         if name not in self.snapshots or self.life.lost.is_set():
             return None
         self._gens += 1
@@ -248,8 +255,14 @@ class Tree:
         info = connection_info(str(self.layout.ipc / f"k{gen}"), self._key)
         ready, exited = self.life.ready(gen), self.life.exited(gen)
         channel: Channel | None = None
+        own: dict[str, Any] = {}
+        if gateway is not None:
+            server = GatewayServer(self.layout.ipc / f"gate{gen}", gateway)
+            server.start()
+            self._servers.append(server)
+            own = {"gateway": str(server.path)}
         try:
-            answer = await self.life.order("wake", name=name, gen=gen, connection=info)
+            answer = await self.life.order("wake", name=name, gen=gen, connection=info, **own)
             if not answer.get("ok"):
                 return None
             both: set[asyncio.Future[Any]] = {ready, exited}

@@ -48,6 +48,7 @@ EVENT_KINDS = frozenset(
     }
 )
 _SUFFIX = {"image/jpeg": ".jpg", "image/png": ".png", "image/webp": ".webp"}
+_TYPES = {suffix: kind for kind, suffix in _SUFFIX.items()}
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -185,6 +186,32 @@ class Recorder:
             except OSError as error:
                 raise _run_error(self.run_dir, error) from error
         return number
+
+    def branch_off(self, run_dir: Path, name: str | None) -> None:
+        """Takes over the record of a session from which this one branches off.
+
+        Args:
+            run_dir: Its run folder.
+            name: The snapshot from which this one starts, or None for its last state.
+        """
+        from spatialclaw.traces.read import Run
+
+        parent = Run(run_dir)
+        kept = {k: v for k, v in parent.facts.items() if k not in ("schema", "version", "started")}
+        step = len(parent.cells)
+        self.start(**kept | {"continues": {"run": str(run_dir), "step": step, "snapshot": name}})
+        for event in parent.events("cell", "snapshot"):
+            data = {k: v for k, v in event.items() if k not in ("schema", "seq", "time", "kind")}
+            if event["kind"] == "cell":
+                data["number"] = self.cell(event["code"])
+                for shown in event.get("images") or ():
+                    picture = parent.image(shown["image"])
+                    if picture is not None:
+                        kind = _TYPES.get(picture.suffix, "image/png")
+                        shown["image"] = self.image(picture.read_bytes(), kind)
+            self.event(event["kind"], **data)
+        if name is not None:
+            self.event("snapshot", action="restore", name=name, text="")
 
     def answer(self, answer: Mapping[str, Any]) -> None:
         """Writes answer.json and the event; the last answer of a run counts."""

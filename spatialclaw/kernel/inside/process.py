@@ -139,6 +139,8 @@ def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
             continue
         if isinstance(woken, Woken):
             _reseed()
+            if woken.gateway is not None:
+                runtime.connect(woken.gateway)
             app.reopen(woken)
             woken.tie.say(say="ready")
             die_with_guard(woken.guard)

@@ -41,11 +41,13 @@ class Woken:
         tie: To the guard.
         connection: Connection information of the new sockets.
         guard: Process id of the guard.
+        gateway: Socket of a gateway of its own, or None.
     """
 
     tie: Tie
     connection: dict[str, Any]
     guard: int
+    gateway: str | None = None
 
 
 def foreign_threads() -> list[str]:
@@ -128,7 +130,7 @@ def _sleep(channel: socket.socket) -> Woken:
         _copies.clear()
         tie = Tie(socket.socket(fileno=fds[0]), int(order["gen"]))
         tie.say(say="awake", pid=os.getpid())
-        return Woken(tie, order["connection"], int(order["guard"]))
+        return Woken(tie, order["connection"], int(order["guard"]), order.get("gateway"))
 
 
 def _close_all_but(keep: int) -> None:
