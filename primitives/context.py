@@ -8,7 +8,7 @@ from typing import Any
 from spatialclaw.primitives.errors import Unavailable
 from spatialclaw.primitives.frames import Frame, Frames
 
-__all__ = ["frame_from_ref", "frame_of", "use_sequences"]
+__all__ = ["all_frames", "frame_from_ref", "frame_of", "use_sequences"]
 
 _sequences: list[Frames] = []
 
@@ -20,6 +20,11 @@ def use_sequences(sequences: Sequence[Frames]) -> None:
         sequences: ``[frames]``, or ``videos`` when there are several.
     """
     _sequences[:] = list(sequences)
+
+
+def all_frames() -> list[Frame]:
+    """The frames of all sequences of this process."""
+    return [frame for sequence in _sequences for frame in sequence]
 
 
 def frame_of(thing: Any, frame: Frame | int | None = None) -> Frame:

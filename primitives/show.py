@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.primitives import runtime
+from spatialclaw.primitives.draw.canvas import Drawing
 from spatialclaw.primitives.errors import TooMuch
 from spatialclaw.primitives.frames import Frame, Frames
 from spatialclaw.primitives.results import DepthMap, Flow, Mask, Masks, Matches, Track, Tracks
@@ -160,6 +161,8 @@ def picture(thing: Any) -> Picture | None:
         return thing
     if isinstance(thing, Frame):
         return Picture(thing.image, _frame_source(thing), str(thing.name))
+    if isinstance(thing, Drawing):
+        return _drawing_picture(thing)
     if isinstance(thing, np.ndarray):
         return Picture(to_rgb(thing))
     if isinstance(thing, Mask):
@@ -288,6 +291,19 @@ def _with_frame_source(pixels: Pixels, position: int, title: str) -> Picture:
     frame = _frame(position)
     if frame is not None and (frame.height, frame.width) == pixels.shape[:2]:
         return Picture(pixels, _frame_source(frame), title)
+    return Picture(pixels, title=title)
+
+
+def _drawing_picture(drawing: Drawing) -> Picture:
+    """A drawing, with the frame whose pixels it has and the labels on it."""
+    names = [mark.label for mark in drawing.marks if mark.label is not None]
+    frame = drawing.frame
+    title = ""
+    if names:
+        title = f"{frame.name} with {', '.join(names)}" if frame is not None else ", ".join(names)
+    pixels = to_rgb(drawing)
+    if frame is not None and (frame.height, frame.width) == pixels.shape[:2]:
+        return Picture(pixels, _frame_source(frame), title or f"{frame.name}, drawn on")
     return Picture(pixels, title=title)
 
 

@@ -41,13 +41,20 @@ class Drawing(np.ndarray[Any, Any]):
 
     Attributes:
         frame: The frame it was drawn on, so that 3-D points can be drawn on it again; or None.
+        marks: What was drawn on it, oldest first (see `draw.marks`).
     """
 
     frame: Frame | None
+    marks: tuple[Any, ...]
+    ground: Any  # what the marks lie on, and
+    stamp: int | None  # a checksum of the pixels drawn from both
 
     def __array_finalize__(self, source: Any) -> None:
         same = source is not None and getattr(source, "shape", None) == self.shape
         self.frame = getattr(source, "frame", None) if same else None
+        self.marks = getattr(source, "marks", ()) if same else ()
+        self.ground = getattr(source, "ground", None) if same else None
+        self.stamp = getattr(source, "stamp", None) if same else None
 
 
 def palette(i: int) -> Colour:
@@ -100,7 +107,29 @@ class Canvas:
         longest = max(self.height, self.width)
         self.stroke = max(1, round(longest / 450))
         self.text_px = int(np.clip(longest / 48, 11, 160))
+        self.coords = "pixel"
         self._labels: list[tuple[int, int, int, int]] = []
+
+    def clear_labels(self) -> None:
+        """Lets further labels cover those written so far."""
+        self._labels.clear()
+
+    def scaled(self, array: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """(..., 2) coordinates as they were given, in pixels.
+
+        Raises:
+            ValueError: They cannot be in the convention they were said to be in.
+        """
+        if self.coords == "pixel" or array.size == 0:
+            return array
+        whole = 1.0 if self.coords == "0-1" else 1000.0
+        finite = array[np.isfinite(array)]
+        if finite.size and (finite.max() > 1.5 * whole or finite.min() < -0.5 * whole):
+            raise ValueError(
+                f"coords={self.coords!r}, and {finite[np.abs(finite).argmax()]:g} is given; "
+                "coords='pixel' for pixels"
+            )
+        return np.asarray(array / whole * np.array([self.width - 1, self.height - 1]))
 
     def pixels(self, points: Any, what: str = "points") -> npt.NDArray[np.float64]:
         """(N, 2) pixels of points: pixels as they are, 3-D points projected.
@@ -110,6 +139,7 @@ class Canvas:
         """
         if isinstance(points, Points) and points.shape[-1] == 3:
             return self._projected(points)
+        known = isinstance(points, Points)
         if isinstance(points, Points) and self.frame is not None:
             points = require_ref(points, pixel_ref(self.frame), what).plain
         array = np.asarray(points, dtype=np.float64)
@@ -124,7 +154,7 @@ class Canvas:
             raise ValueError(
                 f"{what} are (N, 2) pixels or (N, 3) Points, not of shape {array.shape}"
             )
-        return array.reshape(-1, 2)
+        return array.reshape(-1, 2) if known else self.scaled(array.reshape(-1, 2))
 
     def _projected(self, points: Points) -> npt.NDArray[np.float64]:
         if self.frame is None:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.primitives.draw.canvas import Canvas, Drawing, colour_of, labels_for, palette
+from spatialclaw.primitives.draw.history import put
 from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.boxes import Box3D
@@ -72,9 +73,13 @@ def flow(picture: Any, flow: Flow | npt.NDArray[Any], *, step: int | None = None
         flow: A `Flow`, or (H, W, 2) pixels.
         step: Pixels between arrows; None: about 24 across.
     """
-    canvas = Canvas(picture)
     field = flow.flow if isinstance(flow, Flow) else np.asarray(flow)
-    gap = step or max(6, canvas.width // 24)
+    return put(picture, "flow", _paint_flow, given={"field": field, "step": step})
+
+
+def _paint_flow(canvas: Canvas, given: dict[str, Any], order: int) -> Any:
+    field = given["field"]
+    gap = given["step"] or max(6, canvas.width // 24)
     for y in range(gap // 2, field.shape[0], gap):
         for x in range(gap // 2, field.shape[1], gap):
             dx, dy = (float(v) for v in field[y, x])
@@ -84,7 +89,7 @@ def flow(picture: Any, flow: Flow | npt.NDArray[Any], *, step: int | None = None
             strong = np.hypot(dx, dy) > 1
             colour = (255, 225, 25) if strong else (120, 120, 120)
             cv2.arrowedLine(canvas.image, start, end, colour, max(1, canvas.stroke // 2), cv2.LINE_AA, tipLength=0.3)  # fmt: skip # noqa: E501
-    return canvas.done()
+    return []
 
 
 def trajectory(
@@ -107,7 +112,14 @@ def trajectory(
     Example:
         ``show(draw.trajectory(frames[-1], track(frames, "person")))``
     """
-    canvas = Canvas(picture, frame)
+    return put(
+        picture, "trajectory", _paint_trajectory, frame=frame,
+        given={"path": path, "labels": labels, "color": color},
+    )  # fmt: skip
+
+
+def _paint_trajectory(canvas: Canvas, given: dict[str, Any], order: int) -> Any:
+    path, labels, color = given["path"], given["labels"], given["color"]
     single = isinstance(path, Track | Points) or np.ndim(path[0]) == 1
     ways = [path] if single else list(path)
     known = [way.label or str(way.id) if isinstance(way, Track) else "" for way in ways]
@@ -122,7 +134,7 @@ def trajectory(
         canvas.dot(pixels[0], (255, 255, 255))
         canvas.dot(pixels[-1], colour)
         canvas.label(names[i], pixels[-1], colour)
-    return canvas.done()
+    return []
 
 
 def axes(
@@ -144,7 +156,11 @@ def axes(
     Example:
         ``show(draw.axes(frames[0], box))``
     """
-    canvas = Canvas(picture, frame)
+    return put(picture, "axes", _paint_axes, frame=frame, given={"at": at, "size": size})
+
+
+def _paint_axes(canvas: Canvas, given: dict[str, Any], order: int) -> Any:
+    at, size = given["at"], given["size"]
     if canvas.frame is None:
         raise FrameOfReferenceError(
             "axes need the camera of the picture",
@@ -162,7 +178,7 @@ def axes(
             continue
         canvas.line(a, b, colour, 2 * canvas.stroke)
         canvas.label(name, b, colour)
-    return canvas.done()
+    return []
 
 
 def sheet(
