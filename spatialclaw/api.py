@@ -28,7 +28,7 @@ from spatialclaw.kernel.pool import KernelPool
 from spatialclaw.kernel.results import CellResult
 from spatialclaw.traces import Recorder, Redactor, answer_json, new_run_dir
 
-__all__ = ["Session", "aask", "ask", "ask_resolved", "open_kernel"]
+__all__ = ["Session", "aask", "ask", "ask_resolved", "converse", "open_kernel"]
 
 Media = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 Listener = Callable[[dict[str, Any]], None]
@@ -326,7 +326,7 @@ class Session:
             self._backend = chosen.backend
             parts.record.event("note", text=f"{chosen.backend.name}: {chosen.why}")
         await parts.pose(task)
-        return await _converse(task, parts, self._backend, self._resolved.settings)
+        return await converse(task, parts, self._backend, self._resolved.settings)
 
     async def _close(self) -> None:
         if self._parts is not None:
@@ -373,7 +373,7 @@ async def _answer(
                 earlier=earlier,
             )
             try:
-                return await _converse(task, parts, backend, settings)
+                return await converse(task, parts, backend, settings)
             finally:
                 await parts.aclose()
         except SpatialclawError as error:
@@ -385,7 +385,8 @@ async def _answer(
         await backend.aclose()
 
 
-async def _converse(task: Task, parts: Parts, backend: Backend, settings: Settings) -> Answer:
+async def converse(task: Task, parts: Parts, backend: Backend, settings: Settings) -> Answer:
+    """Lets a backend answer a question with parts that are assembled; by votes if so set."""
     if settings.votes == 1:
         return await _branch(task, parts, backend, settings, settings.seed)
     from spatialclaw.agent.votes import vote

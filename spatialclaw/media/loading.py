@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from spatialclaw.media.store import Store
 from spatialclaw.media.video import MAX_VIDEO_PIXELS, VideoSource
 from spatialclaw.primitives.frames import Frames, open_frames
 
-__all__ = ["MAX_FRAMES", "MAX_TOTAL_PIXELS", "Media", "load"]
+__all__ = ["MAX_FRAMES", "MAX_TOTAL_PIXELS", "Media", "VideoPart", "load"]
 
 #: Most frames of one run, frames without pictures aside.
 MAX_FRAMES = 1000
@@ -31,6 +32,33 @@ MAX_TOTAL_PIXELS = 400_000_000
 MAX_MORE_BYTES = 512 * 1024 * 1024
 #: And all further decodings of a run together so many.
 MAX_MORE_TOTAL_BYTES = 4 * 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class VideoPart:
+    """Which frames of one video are taken.
+
+    Attributes:
+        start: Seconds; the beginning when None.
+        stop: Seconds; the end when None, or when it lies beyond the end.
+        indices: These frame numbers and no others, or None.
+        max_fps: At most so many frames per second, or None.
+    """
+
+    start: float | None = None
+    stop: float | None = None
+    indices: tuple[int, ...] | None = None
+    max_fps: float | None = None
+
+    def pick(self, source: VideoSource, frames: int) -> list[int]:
+        """The numbers of at most `frames` frames of a video."""
+        if self.indices is not None:
+            return source.pick(indices=self.indices)
+        stop = None if self.stop is None else min(self.stop, source.duration)
+        seconds = (source.duration if stop is None else stop) - (self.start or 0.0)
+        if self.max_fps is not None:
+            frames = max(1, min(frames, int(seconds * self.max_fps) + 1))
+        return source.pick(count=frames, start=self.start, stop=stop)
 
 
 @dataclass
@@ -146,6 +174,7 @@ def load(
     fps: float | None = None,
     times: Sequence[float] | None = None,
     max_frame_pixels: int | None = None,
+    parts: Mapping[Path, VideoPart] | None = None,
 ) -> Media:
     """Decodes the media of a question once, into an array file that kernels map.
 
@@ -158,6 +187,7 @@ def load(
         times: Take the frames of videos on screen at these seconds instead.
         max_frame_pixels: Larger frames are made smaller; by default 16 megapixels for pictures and
             full HD for videos.
+        parts: Of videos, by their paths as given; the others are shown whole.
 
     Returns:
         The frames with all that is known about them.
@@ -175,7 +205,8 @@ def load(
     if max_frame_pixels is not None and max_frame_pixels < 256:
         raise MediaError(f"max_frame_pixels is {max_frame_pixels}", hint="Give 256 or more.")
     plans = plan_sequences(given, frames=frames)
-    picks = [_picks(plan, frames, fps, times) for plan in plans]
+    parts = parts or {}
+    picks = [_picks(plan, frames, fps, times, parts) for plan in plans]
     total = sum(
         len(chosen) if plan.video else 0 if plan.kind == "poses" else len(plan.shots)
         for plan, chosen in zip(plans, picks, strict=True)
@@ -193,7 +224,8 @@ def load(
             if plan.video is not None:
                 media._videos[number] = (plan.video, plan.camera)
                 limit = min(max_frame_pixels or MAX_VIDEO_PIXELS, share)
-                _write_video_plan(store, plan, chosen, limit, frames, fps, times)
+                again = partial(_picks, plan, frames, fps, times, parts)
+                _write_video_plan(store, plan, chosen, limit, again, retry=times is None)
             else:
                 limit = min(max_frame_pixels or MAX_IMAGE_PIXELS, share)
                 _write_shots(store, plan, limit)
@@ -220,10 +252,17 @@ def _grouped(notes: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _picks(
-    plan: SequencePlan, frames: int, fps: float | None, times: Sequence[float] | None
+    plan: SequencePlan,
+    frames: int,
+    fps: float | None,
+    times: Sequence[float] | None,
+    parts: Mapping[Path, VideoPart],
 ) -> list[int]:
     if plan.video is None:
         return []
+    part = parts.get(plan.video.path)
+    if part is not None:
+        return part.pick(plan.video, frames)
     if times is not None:
         return plan.video.pick(times=times)
     return plan.video.pick(fps=fps) if fps is not None else plan.video.pick(count=frames)
@@ -256,22 +295,22 @@ def _write_video_plan(
     plan: SequencePlan,
     picks: list[int],
     max_pixels: int,
-    frames: int,
-    fps: float | None,
-    times: Sequence[float] | None,
+    again: Callable[[], list[int]],
+    *,
+    retry: bool,
 ) -> None:
     source = plan.video
     assert source is not None
     info = {**plan.info, **_video_info(source)}
     store.begin(plan.name, plan.kind, objects=plan.objects, info=info)
     missing = _write_video(store, source, picks, plan.camera, max_pixels, plan.notes.append)
-    if missing and missing[-1] == picks[-1] and times is None:
+    if missing and missing[-1] == picks[-1] and retry:
         # A broken tail: find the real end and spread the frames anew.
         source.trim()
         plan.notes += [note for note in source.notes if note not in plan.notes]
         info.update(_video_info(source))
         store.restart()
-        picks = _picks(plan, frames, fps, times)
+        picks = again()
         missing = _write_video(store, source, picks, plan.camera, max_pixels, plan.notes.append)
     if len(missing) == len(picks):
         raise undecodable(source.path)
