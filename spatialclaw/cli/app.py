@@ -29,6 +29,7 @@ COMMANDS = (
     "ask",
     "replay",
     "benchmarks",
+    "models",
     "doctor",
 )
 

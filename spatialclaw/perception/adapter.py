@@ -20,7 +20,7 @@ class ModelFile:
     """One file of a model's weights.
 
     Attributes:
-        name: Path inside the hub repository.
+        name: Path inside the hub repository, or a pattern such as "model*.safetensors".
         sha256: Expected digest in lower-case hex; "" while it is not known.
         bytes: Size, or 0 while it is not known.
     """
@@ -39,10 +39,12 @@ class ModelInfo:
         methods: What it answers: "depth", "segment", "segment_text", "automatic", "detect",
             "track", "reconstruct", "point", "read_text".
         hub: Repository on the Hugging Face hub, or "" when it needs none.
-        revision: Commit of that repository; never a branch.
+        revision: Commit of that repository, never a branch; "" when the first fetch settles it and
+            the lock beside the files keeps it (`spatialclaw.perception.weights`).
         files: What is fetched, and nothing else.
         licence: SPDX name, or the licence's own.
         memory_bytes: Roughly what it takes when loaded in half precision, activations apart.
+        download_bytes: Roughly what is fetched.
         packages: What has to be importable, such as ("torch", "transformers").
         extra: The extra of ours that brings the packages.
         gated: Whether the hub asks for an agreement and a token first.
@@ -56,6 +58,7 @@ class ModelInfo:
     files: tuple[ModelFile, ...] = ()
     licence: str = ""
     memory_bytes: int = 0
+    download_bytes: int = 0
     packages: tuple[str, ...] = ()
     extra: str = "perception"
     gated: bool = False
