@@ -12,6 +12,7 @@ from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.normals import frame_normals, point_normals
 from spatialclaw.primitives.geometry.points import Points, camera_ref
 from spatialclaw.primitives.geometry.vanishing import up_from_lines
+from spatialclaw.primitives.imaging import assumed_intrinsics
 
 __all__ = ["gravity", "gravity_known", "up_from_normals", "up_vector"]
 
@@ -81,12 +82,7 @@ def _by_surfaces(frame: Frame, depth: Any) -> tuple[Floats, float, str]:
 
 def _by_lines(frame: Frame, depth: Any) -> tuple[Floats, float, str]:
     if frame.intrinsics is None:
-        # A long side of 60 degrees, as most cameras have; the tilt scales with the guess.
-        size = max(frame.width, frame.height)
-        guess = np.array(
-            [[0.87 * size, 0, (frame.width - 1) / 2], [0, 0.87 * size, (frame.height - 1) / 2],
-             [0, 0, 1]]
-        )  # fmt: skip
+        guess = assumed_intrinsics(frame.width, frame.height)
         vector, spread = up_from_lines(frame.image, guess)
         return vector, max(spread, float(np.radians(4.0))), "lines, focal length assumed"
     vector, spread = up_from_lines(frame.image, frame.intrinsics)

@@ -40,7 +40,7 @@ def line_segments(image: npt.NDArray[np.uint8], *, shortest: float = 0.025) -> F
     found = cv2.createLineSegmentDetector(cv2.LSD_REFINE_STD).detect(small)[0]
     if found is None:
         return np.empty((0, 4))
-    segments = (found.reshape(-1, 4).astype(np.float64) + 0.5) / factor - 0.5
+    segments = (found.reshape(-1, 4).astype(np.float64) + 0.5) * factor - 0.5
     lengths = np.hypot(segments[:, 2] - segments[:, 0], segments[:, 3] - segments[:, 1])
     long = lengths >= shortest * np.hypot(*image.shape[:2])
     order = np.argsort(-lengths[long])

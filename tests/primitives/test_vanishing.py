@@ -65,6 +65,13 @@ def test_rendered_places_agree_with_their_poses(name: str, tmp_path: Path) -> No
         assert degrees(up, frame.pose[2, :3]) < 1.5
 
 
+def test_a_large_picture_gives_segments_in_its_own_pixels() -> None:
+    picture, truth = cage(15, 5, 35)
+    large = cv2.resize(picture, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)
+    scaled = np.diag([5.0, 5.0, 1.0]) @ K + np.array([[0, 0, 2.0], [0, 0, 2.0], [0, 0, 0]])
+    assert degrees(up_from_lines(large, scaled)[0], truth) < 1.5
+
+
 def test_a_picture_without_lines_says_so() -> None:
     noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3)).astype(np.uint8)
     with pytest.raises(NothingFound):
