@@ -9,9 +9,15 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from spatialclaw.errors import UsageError
+from spatialclaw.evaluation.rows import Dataset, Row
+from spatialclaw.evaluation.source import Record, Source
+
+if TYPE_CHECKING:
+    from spatialclaw.evaluation.data.files import Files
 
 __all__ = ["Benchmark", "Rule", "all_benchmarks", "find_benchmark"]
 
@@ -40,6 +46,10 @@ class Benchmark:
         truth: What the scorer compares with, from the truth, question type and other columns.
         aliases: Other names it is known by.
         note: What to know before comparing figures.
+        source: Where its data lies; None for what is made here.
+        row: One row of its tables as a question; raises `RowProblem` for one that cannot be.
+        generate: Makes its questions here: (options after "@", folder) -> dataset.
+        form: How a typed answer is written for its scorer, "{}" standing for the answer.
     """
 
     name: str
@@ -54,6 +64,10 @@ class Benchmark:
     truth: Callable[[str, str, Mapping[str, Any]], str] = _same_truth
     aliases: tuple[str, ...] = field(default=())
     note: str = ""
+    source: Source | None = None
+    row: Callable[[Record, Files], Row] | None = None
+    generate: Callable[[str, Path], Dataset] | None = None
+    form: str = "{}"
 
 
 @cache
@@ -78,6 +92,8 @@ def _key(name: str) -> str:
 def find_benchmark(name: str) -> Benchmark:
     """The benchmark of a name or alias; case, blanks and dashes do not matter.
 
+    What follows "@" (a subset) or "custom:" (a file) is left aside.
+
     Raises:
         UsageError: There is none.
     """
@@ -85,10 +101,11 @@ def find_benchmark(name: str) -> Benchmark:
     for benchmark in all_benchmarks().values():
         for alias in (benchmark.name, benchmark.title, *benchmark.aliases):
             known[_key(alias)] = benchmark
-    found = known.get(_key(name))
+    plain = "custom" if name.startswith("custom:") else name.partition("@")[0]
+    found = known.get(_key(plain))
     if found is not None:
         return found
-    close = difflib.get_close_matches(_key(name), list(known), n=1)
+    close = difflib.get_close_matches(_key(plain), list(known), n=1)
     hint = (
         f"Did you mean {known[close[0]].name}?"
         if close

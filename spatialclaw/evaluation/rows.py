@@ -24,6 +24,8 @@ class Medium:
         frame_indices: Frames of the video that the data itself names, or None.
         role: "query", "view", "reference" or "video".
         name: As the question calls it, such as "Image-1"; "" when it does not.
+        archive: The archive that holds it, and its name in there, while it may still have to be
+            taken out (`spatialclaw.evaluation.data.fetch` does); None when `path` is all.
     """
 
     kind: Kind
@@ -32,6 +34,7 @@ class Medium:
     frame_indices: tuple[int, ...] | None = None
     role: str = "query"
     name: str = ""
+    archive: tuple[Path, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,11 @@ class Row:
         sampling: The benchmark's usual frames.
         prompt: The benchmark's own request, for direct runs: keys system, prefix, suffix.
         hidden: Columns that no model may see: explanations, hints, thoughts.
+        parts: The question with its media in place, where the data says where: texts, and positions
+            in `media`. Empty: all media first, then the text.
+        frame_refs: Frames that the text names, to be shown for certain: (as named, fraction of the
+            video from 0 to 1).
+        unit: Of the number that is asked for, where the data says so.
     """
 
     benchmark: str
@@ -108,6 +116,9 @@ class Row:
     sampling: Sampling = field(default_factory=Sampling)
     prompt: Mapping[str, str] | None = None
     hidden: Mapping[str, Any] = field(default_factory=dict)
+    parts: tuple[str | int, ...] = ()
+    frame_refs: tuple[tuple[str, float], ...] = ()
+    unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -115,13 +126,14 @@ class Dataset:
     """The prepared questions of a benchmark.
 
     Attributes:
-        benchmark: Our name.
+        benchmark: Our name, with "@" and the subset where it is not the usual one.
         rows: The questions whose media are all there, in file order.
         revision: Commit of the hub repository, or a digest of the folder given.
         source: Where it came from: hub id or folder, for the manifest.
         files: Name to sha256 of the files read, for the manifest.
         missing: One line for each question left out, and why.
         notes: What else the user should know.
+        expected: The published number of questions, or None.
     """
 
     benchmark: str
@@ -131,3 +143,4 @@ class Dataset:
     files: Mapping[str, str] = field(default_factory=dict)
     missing: Sequence[str] = ()
     notes: Sequence[str] = ()
+    expected: int | None = None

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from spatialclaw.evaluation.scorers import choice, number, points, structured  # noqa: F401
+from spatialclaw.evaluation.scorers import (  # noqa: F401
+    choice,
+    number,
+    plain,
+    points,
+    structured,
+)
 from spatialclaw.evaluation.scorers.base import REGISTRY, Scored
 from spatialclaw.evaluation.scorers.number import mra
 

@@ -1,0 +1,153 @@
+"""Loads the questions of a benchmark from what was prepared."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from spatialclaw.errors import UsageError
+from spatialclaw.evaluation.benchmark import Benchmark, find_benchmark
+from spatialclaw.evaluation.data.files import Files
+from spatialclaw.evaluation.rows import Dataset, Row
+from spatialclaw.evaluation.source import RowProblem
+
+__all__ = ["cache_folder", "load_dataset", "resolve_name"]
+
+
+def cache_folder(cache_dir: Path | None = None) -> Path:
+    """Where prepared benchmarks lie.
+
+    The argument, else SPATIALCLAW_BENCHMARKS_CACHE, else the user's cache folder.
+    """
+    if cache_dir is not None:
+        return cache_dir
+    named = os.environ.get("SPATIALCLAW_BENCHMARKS_CACHE")
+    if named:
+        return Path(named)
+    from platformdirs import user_cache_path
+
+    return Path(user_cache_path("spatialclaw")) / "benchmarks"
+
+
+def resolve_name(name: str) -> tuple[Benchmark, str]:
+    """The benchmark and subset of a name such as "vsi-bench@debiased", or of an alias.
+
+    Raises:
+        UsageError: There is no such benchmark or subset.
+    """
+    benchmark = find_benchmark(name)
+    subset = name.partition("@")[2].strip().lower()
+    subsets = benchmark.source.subsets if benchmark.source else {}
+    if not subset:
+        plain = _plain(name)
+        subset = next(
+            (key for key, part in subsets.items() if plain in map(_plain, part.aliases)), ""
+        )
+    elif benchmark.generate is None and subset not in subsets:
+        there = ", ".join(f"{benchmark.name}@{key}" for key in subsets) or "none"
+        raise UsageError(f"{benchmark.name} has no subset {subset!r}", hint=f"There are: {there}.")
+    if benchmark.source and subset == benchmark.source.default:
+        subset = ""
+    return benchmark, subset
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+def load_dataset(
+    name: str,
+    *,
+    data_dir: Path | None = None,
+    cache_dir: Path | None = None,
+    offline: bool = True,
+) -> Dataset:
+    """The questions of a benchmark.
+
+    Args:
+        name: A benchmark ("vsi-bench"), with a subset ("vsi-bench@debiased"), an alias; a file of
+            one's own ("questions.jsonl", "custom:questions.csv"); "spatial-synth", also with
+            options ("spatial-synth@n=200,seed=7,degrade=light").
+        data_dir: A folder with the data in the publisher's own layout, for a copy that is there
+            already.
+        cache_dir: Where prepared data lies; see `cache_folder`.
+        offline: Never fetch anything; otherwise what is missing is prepared first.
+
+    Returns:
+        All questions in file order. Media inside archives are taken out by `fetch`.
+
+    Raises:
+        UsageError: No such benchmark, it is not prepared, or the data is damaged or another's.
+    """
+    from spatialclaw.evaluation.data.custom import custom_file, load_custom
+
+    file = custom_file(name)
+    if file is not None:
+        return load_custom(file, data_dir)
+    benchmark, subset = resolve_name(name)
+    cache = cache_folder(cache_dir) / benchmark.name
+    if benchmark.generate is not None:
+        return benchmark.generate(subset, cache)
+    if benchmark.source is None or benchmark.row is None:
+        raise UsageError(f"{benchmark.name} has no loader")
+    root = data_dir if data_dir is not None else cache / "data"
+    if not root.is_dir():
+        if data_dir is not None:
+            raise UsageError(f"{data_dir} is no folder")
+        raise UsageError(
+            f"{benchmark.name} is not prepared",
+            hint=f"`spatialclaw benchmarks prepare {benchmark.name}` fetches it, or name a copy "
+            "with --data-dir.",
+        )
+    return build(benchmark, subset, Files(root, cache / "media", benchmark.source.prefixes))
+
+
+def build(benchmark: Benchmark, subset: str, files: Files) -> Dataset:
+    """Reads the tables of a subset and makes rows of them.
+
+    Raises:
+        UsageError: A table is missing or damaged, or no row of it can be used.
+    """
+    assert benchmark.source is not None
+    part = benchmark.source.subset(subset)
+    name = f"{benchmark.name}@{subset}" if subset else benchmark.name
+    rows: list[Row] = []
+    missing: list[str] = []
+    for outcome in _rows(benchmark, subset, files):
+        if isinstance(outcome, Row):
+            rows.append(replace(outcome, benchmark=name))
+        else:
+            missing.append(outcome)
+    if not rows:
+        first = f" ({missing[0]})" if missing else ""
+        raise UsageError(f"no question of {name} in {files.root} can be used{first}")
+    return Dataset(
+        benchmark=name,
+        rows=rows,
+        source=str(files.root),
+        missing=missing,
+        expected=part.count,
+    )
+
+
+def _rows(benchmark: Benchmark, subset: str, files: Files) -> Iterator[Row | str]:
+    assert benchmark.source is not None
+    assert benchmark.row is not None
+    part = benchmark.source.subset(subset)
+    seen: dict[str, int] = {}
+    for record in files.records(part.tables):
+        where = f"{record.table} row {record.number + 1}"
+        try:
+            if part.keep is not None and not part.keep(record):
+                continue
+            row = benchmark.row(record, files)
+        except RowProblem as problem:
+            yield f"{where}: {problem}"
+            continue
+        if row.uid in seen:
+            yield f"{where}: the id {row.uid!r} is also that of row {seen[row.uid] + 1}"
+            continue
+        seen[row.uid] = record.number
+        yield row
