@@ -32,17 +32,16 @@ class Mark:
         kind: "boxes", "points", "lines", "arrows", "polylines", "masks", "text" or "grid".
         label: Its name on the picture, by which it is moved and erased; None: it has none.
         at: (N, 2) pixels of its corners or points.
-        order: Which colour it has.
     """
 
     kind: str
     label: str | None
-    paint: Painter = field(repr=False)
-    given: dict[str, Any] = field(repr=False)
-    frame: Frame | None = field(default=None, repr=False)
-    coords: str = field(default="pixel", repr=False)
-    order: int = 0
-    at: Any = field(default_factory=lambda: np.zeros((0, 2)))
+    at: Any
+    _paint: Painter
+    _given: dict[str, Any]
+    _frame: Frame | None = None
+    _coords: str = "pixel"
+    _order: int = 0
 
     def __repr__(self) -> str:
         name = repr(self.label) if self.label is not None else "(no label)"
@@ -106,7 +105,8 @@ def put(
     if coords not in ("pixel", "0-1", "0-1000"):
         raise ValueError(f"coords={coords!r}: use 'pixel', '0-1' or '0-1000'")
     ground, kept = _ground(picture, frame)
-    mark = Mark(kind, label, paint, {**given, "label": label}, frame, coords)
+    nowhere = np.zeros((0, 2))
+    mark = Mark(kind, label, nowhere, paint, {**given, "label": label}, frame, coords)
     if label is None:
         loose = tuple(kept)
         if len(loose) >= MAX_LOOSE and all(m.label is None for m in loose):
@@ -118,9 +118,9 @@ def put(
     if all(m.label is None for m in kept):
         kept = (*sheet.states[-1], *kept)
     same = [m for m in kept if m.label == label]
-    used = {m.order for m in kept if m.label is not None}
-    order = same[0].order if same else next(i for i in range(len(used) + 1) if i not in used)
-    mark = replace(mark, order=order)
+    used = {m._order for m in kept if m.label is not None}
+    order = same[0]._order if same else next(i for i in range(len(used) + 1) if i not in used)
+    mark = replace(mark, _order=order)
     moved = tuple(mark if m in same else m for m in kept)
     drawn = _render(ground, moved if same else (*kept, mark))
     sheet.states.append(drawn.marks)
@@ -294,10 +294,10 @@ def _render(ground: Ground, wanted: tuple[Mark, ...]) -> Drawing:
     canvas = Canvas(ground.picture, ground.frame)
     done: list[Mark] = []
     for mark in wanted:
-        canvas.frame = mark.frame or ground.frame
-        canvas.coords = mark.coords
+        canvas.frame = mark._frame or ground.frame
+        canvas.coords = mark._coords
         size = canvas.text_px
-        at = mark.paint(canvas, mark.given, mark.order)
+        at = mark._paint(canvas, mark._given, mark._order)
         canvas.text_px = size
         rows = np.asarray(at, dtype=np.float64).reshape(-1, 2)
         done.append(mark if len(mark.at) else replace(mark, at=rows))

@@ -19,6 +19,8 @@ SUMMARY_CHARACTERS = 100
 OPTIONAL = 3
 # Names that the prompt itself explains.
 EXPLAINED = frozenset({"show", "submit", "locate", "look"})
+# What every array has is not told.
+_ARRAY = frozenset({"T", "copy", "dot", "reshape", "mean", "sum"})
 # What only a VLM can answer.
 NEEDS_CHAT = frozenset({"locate", "look"})
 
@@ -28,7 +30,7 @@ def api_text(
     *,
     chat: bool = True,
     only: Iterable[str] | None = None,
-    max_tokens: int = 2800,
+    max_tokens: int = 3300,
 ) -> str:
     """What a cell can call, one line each.
 
@@ -130,23 +132,96 @@ def _summary(doc: str) -> str:
     )
 
 
-@lru_cache(maxsize=1)
-def results_text() -> str:
-    """The records that primitives give back, with their fields, one line each."""
+@lru_cache(maxsize=8)
+def results_text(only: tuple[str, ...] | None = None, *, max_tokens: int = 1100) -> str:
+    """What primitives give back: fields, properties and methods of each kind, one line each.
+
+    Args:
+        only: Names of the primitives there are; all by default.
+        max_tokens: Beyond it, the kinds with the longest lines lose the arguments of their methods.
+    """
+    kinds = _kinds(only)
+    bare: set[str] = set()
+    while True:
+        lines = {
+            name: f"- `{name}`: {_line(name, kinds, arguments=name not in bare)}" for name in kinds
+        }
+        text = "\n".join(lines.values())
+        left = [name for name in kinds if name not in bare]
+        if estimate_tokens(text) <= max_tokens or not left:
+            return text
+        bare.add(max(left, key=lambda name: len(lines[name])))
+
+
+def _line(name: str, kinds: dict[str, type], *, arguments: bool) -> str:
+    """The members of a kind; of one that is a special case of another, the further ones."""
+    own = _members(kinds[name], arguments=arguments)
+    for other, kind in kinds.items():
+        if other != name and issubclass(kinds[name], kind):
+            known = set(_members(kind, arguments=arguments))
+            further = [member for member in own if member not in known]
+            return f"as `{other}`, and {', '.join(further)}" if further else f"as `{other}`"
+    return ", ".join(own)
+
+
+def _kinds(only: tuple[str, ...] | None) -> dict[str, type]:
+    """The classes that the vocabulary gives back, those of the package only."""
     from spatialclaw.primitives import results
     from spatialclaw.primitives.namespace import vocabulary
 
-    modules = [thing for thing in vocabulary().values() if isinstance(thing, types.ModuleType)]
     seen: dict[str, type] = {}
-    for module in (results, *modules):
-        for name in getattr(module, "__all__", ()):
-            kind = getattr(module, name)
-            if isinstance(kind, type) and dataclasses.is_dataclass(kind):
-                seen.setdefault(name, kind)
-    return "\n".join(f"- `{name}`: {_fields(kind)}" for name, kind in seen.items())
+
+    def note(kind: Any) -> None:
+        public = isinstance(kind, type) and kind.__name__ not in ("Frames", "Drawing")
+        if public and kind.__module__.startswith("spatialclaw.primitives"):
+            seen.setdefault(kind.__name__, kind)
+
+    for name in results.__all__ if only is None else ():
+        note(getattr(results, name))
+    for root, thing in vocabulary().items():
+        if only is not None and root not in only:
+            continue
+        if not isinstance(thing, types.ModuleType):
+            note(_returned(thing))
+            continue
+        for name in getattr(thing, "__all__", ()):
+            member = getattr(thing, name)
+            note(member if dataclasses.is_dataclass(member) else _returned(member))
+    return {name: kind for name, kind in seen.items() if _members(kind, arguments=False)}
 
 
-def _fields(kind: type) -> str:
-    names = [field.name for field in dataclasses.fields(kind)]
-    names += [name for name, value in vars(kind).items() if isinstance(value, property)]
-    return ", ".join(name for name in dict.fromkeys(names) if not name.startswith("_"))
+def _returned(function: Any) -> Any:
+    """The class that a function says it gives back, or None."""
+    said = getattr(function, "__annotations__", {}).get("return")
+    if isinstance(said, str):
+        word = re.sub(r"^(?:list|tuple|Sequence)\[(\w+).*\]$", r"\1", said.split(" | ")[0])
+        return getattr(function, "__globals__", {}).get(word)
+    return said
+
+
+def _members(kind: type, *, arguments: bool) -> list[str]:
+    fields = dataclasses.fields(kind) if dataclasses.is_dataclass(kind) else ()
+    names = [field.name for field in fields]
+    methods = []
+    for base in reversed(kind.__mro__):
+        if not base.__module__.startswith("spatialclaw."):
+            continue
+        for name, value in vars(base).items():
+            if name.startswith("_") or name in _ARRAY:
+                continue
+            if isinstance(value, property):
+                names.append(name)
+            elif inspect.isfunction(value):
+                methods.append(f"{name}({_given(value)})" if arguments else f"{name}()")
+    return list(dict.fromkeys(n for n in [*names, *methods] if not n.startswith("_")))
+
+
+def _given(function: Any) -> str:
+    """The arguments of a method that have to be given."""
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    needed = [
+        p.name
+        for p in parameters
+        if p.default is p.empty and p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)
+    ]
+    return ", ".join([*needed, *(["..."] if len(needed) < len(parameters) else [])])

@@ -30,6 +30,10 @@ __all__ = ["ContextBudget", "Conversation", "ModelPolicy", "system_prompt"]
 _LIMITS = {1: (480, 420), 2: (200, 160)}
 # Condensed steps at level 1; older ones are at level 2.
 IN_SHORT = 4
+# With none of these, drawing is what there is to reason with.
+_MEASURING = frozenset(
+    {"depth", "measure", "geometry", "segment", "detect", "track", "reconstruct", "flow", "match"}
+)
 _PURPOSES: dict[str, Purpose] = {"plan": "plan", "answer_now": "answer_now"}
 
 
@@ -306,7 +310,15 @@ def system_prompt(
         api = _own_api(chat, names)
     else:
         api = api_text(vocabulary, chat=chat, only=names)
-    return prompts.render("system", interface=interface, api=api, results=results_text())
+    drawing = only is not None and "draw" in only and not _MEASURING & set(only)
+    return prompts.render(
+        "system",
+        interface=interface,
+        api=api,
+        results=results_text(names),
+        drawing=drawing,
+        asking=chat and (names is None or bool({"look", "locate"} & set(names))),
+    )
 
 
 @lru_cache(maxsize=8)
