@@ -27,6 +27,7 @@ __all__ = [
     "frames_of_host",
     "in_kernel",
     "publish",
+    "use_client",
 ]
 
 SHOWN_TYPE = "application/vnd.spatialclaw.shown+json"
@@ -39,6 +40,16 @@ def connect(path: str | None) -> None:
     """Says where the host's gateway is; None: there is none."""
     global _client
     _client = Client(path) if path else None
+
+
+def use_client(client: Any) -> None:
+    """Lets something else answer what cells ask the host: a record, or this process itself.
+
+    Args:
+        client: With the methods `call` and `call_with_files` of `Client`.
+    """
+    global _client
+    _client = client
 
 
 def client() -> Client:

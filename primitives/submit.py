@@ -13,6 +13,9 @@ __all__ = ["submit"]
 
 _MAX_TEXT = 20_000
 
+last: dict[str, Any] = {}
+"""What this process submitted last; empty when it has not."""
+
 
 def submit(
     value: Any,
@@ -52,6 +55,8 @@ def submit(
         "confidence": confidence,
         "evidence": lines[:50],
     }
+    last.clear()
+    last.update(content)
     shown = content["value"]
     runtime.publish(
         {

@@ -27,7 +27,10 @@ _USAGE_ERROR: type[Exception] = _CLICK["UsageError"]
 # One module a command, or a family of commands, in the order of the help.
 COMMANDS = (
     "ask",
+    "eval",
     "replay",
+    "export",
+    "kernelspec",
     "benchmarks",
     "models",
     "doctor",

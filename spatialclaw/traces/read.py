@@ -55,7 +55,7 @@ class Run:
 
     def events(self, *kinds: str) -> Iterator[dict[str, Any]]:
         """The events in order, all or of some kinds; a cut last line is passed over."""
-        path = self.path / "events.jsonl"
+        path = self._own("events.jsonl")
         if not path.is_file():
             return
         with path.open("rb") as file:
@@ -72,13 +72,20 @@ class Run:
     def image(self, name: str) -> Path | None:
         """The file of a picture named in an event; None when missing or outside the folder."""
         path = self.path / name
-        inside = (self.path / "images").resolve()
+        inside = self.path.resolve() / "images"
         if not path.is_file() or not path.resolve().is_relative_to(inside):
             return None
         return path
 
-    def _load(self, name: str) -> dict[str, Any]:
+    def _own(self, name: str) -> Path:
+        """A file of the run; a link that leads out of the folder is not followed."""
         path = self.path / name
+        if path.is_symlink() and not path.resolve().is_relative_to(self.path.resolve()):
+            raise RunError(f"{path} is a link to a file outside the run folder")
+        return path
+
+    def _load(self, name: str) -> dict[str, Any]:
+        path = self._own(name)
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:

@@ -3,7 +3,8 @@
 The contract with whoever starts kernels (`spatialclaw.kernel.launch` or a plain
 ``python -m spatialclaw.kernel.inside``):
 
-* the command line is ``-f CONNECTION_FILE [--life SOCKET] [--gateway SOCKET]``;
+* the command line is ``-f CONNECTION_FILE [--life SOCKET] [--gateway SOCKET]``,
+  and ``--namespace`` where nobody sends a request to build one;
 * a forked child that has been confined calls `main(argv)` with exactly that and never gets control
   back; it has to be single-threaded at that moment;
 * with ``--life`` the process that was started becomes the guard (`guard.py`) and forks the kernel;

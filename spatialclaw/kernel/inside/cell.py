@@ -19,6 +19,7 @@ __all__ = ["CELL_TYPE", "CellWatch", "summarise"]
 
 CELL_TYPE = "application/vnd.spatialclaw.cell+json"
 _MAX_REPORTED = 60
+_MAX_INSIDE = 12
 _IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 _short = reprlib.Repr()
 _short.maxother, _short.maxstring, _short.maxlong = 200, 120, 60
@@ -37,6 +38,7 @@ class CellWatch:
         self.known: dict[str, tuple[int, int]] = {}
         self.cells = 0
         self.started = 0.0
+        self.publishes = True  # not where nobody but a frontend listens
         self._builtins = dict(vars(builtins))
         self._recursion = sys.getrecursionlimit()
         self._streams = (sys.stdout, sys.stderr)
@@ -74,13 +76,40 @@ class CellWatch:
             "repaired": repaired,
             "error": error,
             "variables": [],
+            "measurements": [],
         }
         try:
             report["variables"] = self._changes()
+            report["measurements"] = self._measurements(report["variables"])
         except Exception as failed:  # the cell broke the shell itself
             repaired.append(f"nothing: the namespace cannot be read ({type(failed).__name__})")
+        if not self.publishes:
+            return
         publisher = self.kernel.shell.display_pub
         type(publisher).publish(publisher, {CELL_TYPE: report})
+
+    def _measurements(self, changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """What was measured: in names that the cell made or changed, and what it printed."""
+        from spatialclaw.primitives.measure import Measurement
+        from spatialclaw.primitives.noted import drain
+
+        found: dict[int, tuple[str, Any]] = {}
+        namespace = self.kernel.shell.user_ns
+        printed = drain()
+        for change in changes:
+            name = change["name"]
+            value = namespace.get(name)
+            items = [(name, value)]
+            if type(value) in (list, tuple):
+                items = [(f"{name}[{i}]", item) for i, item in enumerate(value[:_MAX_INSIDE])]
+            elif type(value) is dict:
+                items = [(f"{name}[{k!r}]", v) for k, v in list(value.items())[:_MAX_INSIDE]]
+            for label, item in items:
+                if isinstance(item, Measurement):
+                    found.setdefault(id(item), (label, item))
+        for item in printed:
+            found.setdefault(id(item), ("", item))
+        return [{"name": n, **m.as_record()} for n, m in list(found.values())[:_MAX_REPORTED]]
 
     def _repair(self) -> list[str]:
         """Puts back the builtins and streams that the cell replaced or closed."""

@@ -86,6 +86,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("-f", dest="connection", required=True)
     parser.add_argument("--life")
     parser.add_argument("--gateway")
+    parser.add_argument("--namespace", action="store_true", help="build it without media")
     return parser.parse_args(list(argv))
 
 
@@ -124,6 +125,11 @@ def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
     runtime.connect(options.gateway)
     app = prewarm()
     app.open(options.connection, tie)
+    if options.namespace:
+        from spatialclaw.primitives.namespace import build
+
+        app.kernel.shell.user_ns.update(build())
+        app.kernel.watch.publishes = False
     if tie:
         tie.say(say="ready")
     while True:

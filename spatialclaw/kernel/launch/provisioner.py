@@ -14,26 +14,36 @@ import signal
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import Enum, Int
+from traitlets import Enum, Int, List, Unicode
 
 from spatialclaw.kernel.launch.launched import Launched
 from spatialclaw.kernel.launch.options import LaunchOptions, Layout
 from spatialclaw.kernel.launch.reaping import PREFIX
 from spatialclaw.kernel.launch.start import prepare, start
 
+if TYPE_CHECKING:
+    from spatialclaw.notebook.host import NotebookHost
+
 __all__ = ["NAME", "KernelProvisioner", "kernelspec"]
 
 NAME = "spatialclaw-provisioner"
 
 
-def kernelspec(confine: str = "strict", **config: int) -> KernelSpec:
+def kernelspec(confine: str = "strict", **config: Any) -> KernelSpec:
     """A kernelspec that chooses the provisioner, in memory; its `to_json` is a ``kernel.json``."""
     return KernelSpec(
-        argv=[sys.executable, "-m", "spatialclaw.kernel.inside", "-f", "{connection_file}"],
+        argv=[
+            sys.executable,
+            "-m",
+            "spatialclaw.kernel.inside",
+            "-f",
+            "{connection_file}",
+            "--namespace",
+        ],
         display_name="spatialclaw",
         language="python",
         interrupt_mode="signal",
@@ -67,9 +77,11 @@ class KernelProvisioner(LocalProvisioner):  # type: ignore[misc]  # jupyter_clie
     processes = Int(LaunchOptions.processes, config=True)
     file_bytes = Int(LaunchOptions.file_bytes, config=True)
     work_bytes = Int(LaunchOptions.work_bytes, config=True)
+    folders = List(Unicode(), config=True, help="where media may lie; anywhere when empty")
 
     launched: Launched | None = None
     layout: Layout | None = None
+    host: NotebookHost | None = None
 
     @property
     def has_process(self) -> bool:
@@ -102,11 +114,24 @@ class KernelProvisioner(LocalProvisioner):  # type: ignore[misc]  # jupyter_clie
             file_bytes=self.file_bytes,
             work_bytes=self.work_bytes,
         )
-        self.launched = await start(options, ["-f", str(self.layout.connection)])
+        argv = ["-f", str(self.layout.connection), "--namespace"]
+        argv += ["--gateway", str(self._serve(Path(kwargs.get("cwd") or Path.cwd())))]
+        self.launched = await start(options, argv)
         self.pid, self.pgid = self.launched.pid, None
         self.cwd = str(self.layout.work)
         self.connection_info = {**json.loads(connection), "key": self.parent.session.key}
         return self.connection_info
+
+    def _serve(self, folder: Path) -> Path:
+        """Starts what answers this kernel's requests for media; gives its socket."""
+        from spatialclaw.notebook.host import NotebookHost
+
+        assert self.layout is not None
+        if self.host is not None:
+            self.host.close()
+        socket = self.layout.ipc / "gate"
+        self.host = NotebookHost(socket, folder, [Path(f).expanduser() for f in self.folders])
+        return socket
 
     async def poll(self) -> int | None:
         """None while it runs."""
@@ -139,6 +164,9 @@ class KernelProvisioner(LocalProvisioner):  # type: ignore[misc]  # jupyter_clie
         if self.launched is not None:
             launched, self.launched = self.launched, None
             await launched.aclose()
+        if self.host is not None:
+            host, self.host = self.host, None
+            await asyncio.to_thread(host.close)
         if not restart and self.layout is not None:
             layout, self.layout = self.layout, None
             await asyncio.to_thread(shutil.rmtree, layout.scratch, ignore_errors=True)

@@ -1,0 +1,22 @@
+"""The notebook's side: media in a cell, the agent's cells live, magics, rich displays."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spatialclaw.notebook.loading import conclude, load
+
+
+_HOMES = {
+    "conclude": "loading",
+    "load": "loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"spatialclaw.notebook.{_HOMES[name]}"), name)
