@@ -43,14 +43,15 @@ class Picture:
     sharp: bool = False
 
 
-def show(*things: Any, title: str = "", max_edge: int = MAX_EDGE) -> None:
-    """Put pictures into the next observation, so that you see them.
+def show(*things: Any, title: str = "", pin: bool = False, max_edge: int = MAX_EDGE) -> None:
+    """Put pictures into the next observation, so that you see them; `pin` keeps them in view.
 
     Args:
         *things: Frames, images (grey, bool, float or RGB(A) arrays), masks, depth maps, flow,
             tracks, matplotlib figures, PIL images; lists of them. Text among them becomes the
             caption of what follows. Other objects are printed.
         title: Caption of all.
+        pin: Whether the pictures stay in view when older ones are no longer sent (four at most).
         max_edge: Longest side in pixels; larger pictures are made smaller, and the caption says by
             how much.
 
@@ -75,7 +76,7 @@ def show(*things: Any, title: str = "", max_edge: int = MAX_EDGE) -> None:
                 hint="show(draw.grid(images)) or show(frames.sample(8))",
             )
         shown.title = title or caption or shown.title
-        _publish(shown, max_edge)
+        _publish(shown, max_edge, pin=pin)
 
 
 def _flatten(things: Any) -> list[Any]:
@@ -90,7 +91,7 @@ def _flatten(things: Any) -> list[Any]:
     return flat
 
 
-def _publish(shown: Picture, max_edge: int) -> None:
+def _publish(shown: Picture, max_edge: int, *, pin: bool = False) -> None:
     pixels, factor = _smaller(shown.pixels, max_edge)
     source = dict(shown.source)
     if factor != 1.0 and source.get("kind") == "frame":
@@ -108,6 +109,7 @@ def _publish(shown: Picture, max_edge: int) -> None:
         "media_type": media_type,
         "source": source,
         "original": [shown.pixels.shape[1], shown.pixels.shape[0]],
+        "pinned": bool(pin),
     }
     runtime.publish(
         {

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spatialclaw.primitives.measure.units import Unit, parse_unit
+from spatialclaw.primitives.noted import note
 
 __all__ = ["Comparison", "Measurement"]
 
@@ -258,9 +259,14 @@ class Measurement:
         return self.value != 0
 
     def __format__(self, spec: str) -> str:
-        return f"{self.value:{spec}} {self.unit}".rstrip() if spec else str(self)
+        note(self)
+        return f"{self.value:{spec}} {self.unit}".rstrip() if spec else self._text()
 
     def __str__(self) -> str:
+        note(self)
+        return self._text()
+
+    def _text(self) -> str:
         unit = "" if self.unit in ("", "1") else f" {self.unit}"
         if self.unit == "count" and not self.sigma:
             return f"{self.value:g}{unit}"
@@ -270,9 +276,10 @@ class Measurement:
         return f"{self.value:.{digits}f} +- {self.sigma:.{digits}f}{unit}"
 
     def __repr__(self) -> str:
+        note(self)
         method = f" by {self.method}" if self.method else ""
         lines = "; ".join(self.evidence)
-        return f"<Measurement {self}{method}{': ' if lines else ''}{lines}>"
+        return f"<Measurement {self._text()}{method}{': ' if lines else ''}{lines}>"
 
     def as_record(self) -> dict[str, Any]:
         """Value, unit, sigma, evidence and method as JSON-able values."""

@@ -44,11 +44,13 @@ class ContextBudget:
     Attributes:
         tokens: Of the steps that are sent whole, pictures included; estimated.
         pictures: Shown by cells and sent again, at most.
+        pinned: Pinned pictures of condensed steps that are sent again, at most; the newest stay.
         append_only: Never condense anything (for training).
     """
 
     tokens: int = 7_000
     pictures: int = 6
+    pinned: int = 4
     append_only: bool = False
 
 
@@ -60,6 +62,7 @@ class _Step:
     text: str = ""
     pictures: list[Shown] = field(default_factory=list)
     level: int = 0
+    unpinned: bool = False
 
     @property
     def condensed(self) -> bool:
@@ -71,15 +74,25 @@ class _Step:
         text = estimate_tokens(self.reply) + estimate_tokens(self.text)
         return text + PICTURE_TOKENS * len(self.pictures)
 
+    @property
+    def pinned(self) -> list[Shown]:
+        """Pictures that stay when it is condensed."""
+        return [] if self.unpinned else [p for p in self.pictures if p.pinned]
+
     def messages(self) -> list[Message]:
         reply, text, pictures = self.reply, self.text, self.pictures
         if self.condensed:
             reply_limit, text_limit = _LIMITS[self.level]
             reply, text = clip(reply, reply_limit), clip(text, text_limit)
-            if pictures:
-                titles = "; ".join(p.title or f"{p.width}x{p.height}" for p in pictures)
+            pinned = self.pinned
+            gone = [p for p in pictures if p not in pinned]
+            if gone:
+                titles = "; ".join(p.title or f"{p.width}x{p.height}" for p in gone)
                 text = f"{text}\n[pictures no longer sent ({titles}): call show again to see them]"
-            pictures = []
+            if pinned:
+                titles = "; ".join(p.title or f"{p.width}x{p.height}" for p in pinned)
+                text = f"{text}\n[pinned: {titles}]"
+            pictures = pinned
         parts: tuple[str | Shown, ...] = (text, *pictures) if text or pictures else ()
         messages = [Message("assistant", (reply or "(empty)",))]
         return [*messages, Message("user", parts)] if parts else messages
@@ -131,6 +144,7 @@ class Conversation:
         if changed:
             for step in [s for s in self._steps if s.condensed][:-IN_SHORT]:
                 step.level = 2
+            self._unpin(self.budget.pinned)
         self.condensations += changed
         return changed
 
@@ -142,9 +156,20 @@ class Conversation:
             self.condense(0, 0, keep=2)
             or self.condense(0, 0, keep=1)
             or self._shorten_old()
+            or self._unpin(0)
             or self.drop_inputs()
             or self.condense(0, 0, keep=0)
         )
+
+    def _unpin(self, most: int) -> bool:
+        """Lets go of the oldest pinned pictures of condensed steps; whether there were any."""
+        held = 0
+        gone = False
+        for step in reversed([s for s in self._steps if s.condensed and s.pinned]):
+            held += len(step.pinned)
+            if held > most:
+                step.unpinned = gone = True
+        return gone
 
     def _shorten_old(self) -> bool:
         old = [step for step in self._steps if step.level == 1]

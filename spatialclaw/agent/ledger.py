@@ -9,15 +9,11 @@ from typing import Any, Literal
 
 from spatialclaw.agent.units import canonical_unit, convert, dimension
 from spatialclaw.backends.base import Message
-from spatialclaw.kernel.results import CellResult, Shown
+from spatialclaw.kernel.results import CellResult, Measured, Shown
 
 __all__ = ["Entry", "Ledger"]
 
 MAX_PICTURES = 6
-_MEASUREMENT = re.compile(
-    r"<Measurement (?P<value>[-+]?[\d.]+(?:e[-+]?\d+)?)(?: \+- (?P<sigma>[\d.]+(?:e[-+]?\d+)?))?"
-    r"(?: (?P<unit>(?!by\b)[^\s:>]+))?(?: by (?P<method>[^:>]+?))?(?:: (?P<lines>[^>]*))?>"
-)
 
 
 @dataclass(frozen=True)
@@ -70,12 +66,8 @@ class Ledger:
         """
         self.cell = number
         before = len(self.entries)
-        for variable in result.variables:
-            if variable.type == "Measurement" and variable.change != "deleted":
-                self._measured(variable.name, variable.summary)
-        for text in (result.stdout, result.result or ""):
-            for match in _MEASUREMENT.finditer(text):
-                self._measured("", match.group())
+        for measured in result.measurements:
+            self._measured(measured)
         self.pictures = [*self.pictures, *result.images][-MAX_PICTURES:]
         return self.entries[before:]
 
@@ -136,23 +128,25 @@ class Ledger:
             hints.append(f"all measurements rest on frame {used.pop()} alone; there are {frames}")
         return hints
 
-    def _measured(self, name: str, text: str) -> None:
-        match = _MEASUREMENT.search(text)
-        if match is None or any(e.text.endswith(match.group()) and not name for e in self.entries):
+    def _measured(self, found: Measured) -> None:
+        text = _described(found)
+        if any(e.kind == "measurement" and e.text.endswith(text) for e in self.entries) and (
+            not found.name or self.find(found.name) is not None
+        ):
             return
         number = 1 + sum(entry.kind == "measurement" for entry in self.entries)
-        lines = match["lines"] or ""
+        lines = "; ".join(found.evidence)
         frames = {int(n) for n in re.findall(r"frames?\s*\[?(\d+)", lines)}
         self.entries.append(
             Entry(
                 f"m{number}",
                 "measurement",
-                name,
-                f"{name} = {match.group()}" if name else match.group(),
-                float(match["value"]),
-                match["unit"],
-                float(match["sigma"]) if match["sigma"] else None,
-                (match["method"] or "").strip(),
+                found.name,
+                f"{found.name} = {text}" if found.name else text,
+                found.value,
+                found.unit or None,
+                found.sigma,
+                found.method,
                 tuple(sorted(frames)),
                 self.cell,
             )
@@ -174,6 +168,15 @@ class Ledger:
                 pair = f"{first.text}; {last.text}"
                 hints.append(f"{first.id} and {last.id} contradict each other: {pair}")
         return hints
+
+
+def _described(found: Measured) -> str:
+    """A measurement in one line."""
+    sigma = "" if found.sigma is None else f" +- {found.sigma:.3g}"
+    unit = f" {found.unit}" if found.unit not in ("", "1") else ""
+    method = f" by {found.method}" if found.method else ""
+    lines = f": {'; '.join(found.evidence)}" if found.evidence else ""
+    return f"{found.value:.5g}{sigma}{unit}{method}{lines}"
 
 
 def _in_unit(entry: Entry, unit: str | None) -> float:

@@ -53,7 +53,7 @@ def describe_budget(budget: Budget) -> str:
 
 def picture_line(number: int, picture: Shown) -> str:
     """What a picture is and how its pixels relate to those of a frame."""
-    size = f"{picture.width}x{picture.height}"
+    size = f"{picture.width}x{picture.height}{' (pinned)' if picture.pinned else ''}"
     title = f"{picture.title}: " if picture.title else ""
     source = picture.source
     if source.get("kind") != "frame":

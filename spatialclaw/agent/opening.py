@@ -12,6 +12,7 @@ from spatialclaw.agent.observation import describe_budget, picture_line
 from spatialclaw.agent.pictures import frame_pictures
 from spatialclaw.agent.prompts import Prompts
 from spatialclaw.agent.types import Observation, ObservationKind, Task
+from spatialclaw.kernel.results import Shown
 
 __all__ = ["first_observation", "limits_of"]
 
@@ -66,8 +67,13 @@ async def first_observation(
         first = len(pictures) + 1
         before = earlier.text(prompts, question=task.question, first_picture=first)
         pictures = [*pictures, *earlier.pictures]
+    total = sum(len(frames) for frames in sequences)
     text = prompts.render(
         "task",
+        interface=interface,
+        shown=len(told),
+        hidden=max(0, total - len(told)),
+        other=_not_shown(sequences, told),
         question=task.question,
         choices=task.choices,
         form=form,
@@ -77,3 +83,17 @@ async def first_observation(
         ask=ask,
     )
     return Observation(_KINDS.get(phase, "cell"), text, pictures)
+
+
+def _not_shown(sequences: Any, shown: list[Shown]) -> str:
+    """How a cell calls the first frame that is not among the pictures."""
+    seen = {(p.source.get("sequence", 0), p.source.get("frame")) for p in shown}
+    for number, frames in enumerate(sequences):
+        for frame in frames:
+            if (frame.sequence, frame.position) not in seen:
+                return (
+                    f"frames[{frame.position}]"
+                    if len(sequences) == 1
+                    else f"videos[{number}][{frame.position}]"
+                )
+    return "frames[0]"

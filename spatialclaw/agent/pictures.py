@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -70,7 +71,9 @@ def resized(picture: Shown, edge: int) -> Shown:
     source = dict(picture.source)
     if source.get("kind") == "frame":
         source["scale"] = float(source.get("scale", 1.0)) * width / picture.width
-    return Shown(data, "image/jpeg", width, height, title=picture.title, source=source)
+    return replace(
+        picture, data=data, media_type="image/jpeg", width=width, height=height, source=source
+    )
 
 
 @lru_cache(maxsize=64)

@@ -74,6 +74,7 @@ def picture_records(record: Record, pictures: list[Shown]) -> list[dict[str, Any
             "height": picture.height,
             "title": picture.title,
             "source": picture.source,
+            **({"pinned": True} if picture.pinned else {}),
         }
         for picture in pictures
     ]

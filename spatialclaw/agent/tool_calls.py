@@ -117,11 +117,11 @@ def _unnamed(call: Call, arguments: list[str]) -> list[str]:
     unnamed = []
     for argument in arguments:
         key, equals, value = argument.partition("=")
-        if not equals or key in ("title", "max_edge"):
+        if not equals or key in ("title", "pin", "max_edge"):
             unnamed.append(argument)
         else:
             unnamed.append(f"*{value}" if value.startswith("[") else value)
-    return sorted(unnamed, key=lambda a: a.startswith(("title=", "max_edge=")))
+    return sorted(unnamed, key=lambda a: a.startswith(("title=", "pin=", "max_edge=")))
 
 
 def reference(text: str) -> str:

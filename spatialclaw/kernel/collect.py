@@ -10,7 +10,14 @@ import re
 import warnings
 from typing import Any, Literal
 
-from spatialclaw.kernel.results import CellError, CellResult, Shown, Submission, Variable
+from spatialclaw.kernel.results import (
+    CellError,
+    CellResult,
+    Measured,
+    Shown,
+    Submission,
+    Variable,
+)
 
 __all__ = ["CELL_TYPE", "SHOWN_TYPE", "SUBMIT_TYPE", "BadPicture", "Collector", "check_picture"]
 
@@ -208,6 +215,7 @@ class Collector:
                 height=height,
                 title=str(meta.get("title") or "")[:500],
                 source=_source(meta.get("source")),
+                pinned=meta.get("pinned") is True,
             )
         )
 
@@ -238,6 +246,7 @@ class Collector:
             lost=lost,
             truncated_bytes=out.dropped + err.dropped + _count(self.report.get("dropped")),
             displays=self.displays,
+            measurements=_measurements(self.report.get("measurements")),
         )
 
     def _error(self) -> CellError:
@@ -330,6 +339,28 @@ def _variables(reported: Any) -> list[Variable]:
                 type=str(entry.get("type", ""))[:100],
                 summary=str(entry.get("summary", ""))[:400],
                 change=change if change in ("changed", "deleted") else "new",
+            )
+        )
+    return found
+
+
+def _measurements(reported: Any) -> list[Measured]:
+    found: list[Measured] = []
+    for entry in reported[:100] if isinstance(reported, list) else []:
+        value = _number(entry.get("value"), -1e15, 1e15) if isinstance(entry, dict) else None
+        if value is None:
+            continue
+        lines = entry.get("evidence")
+        found.append(
+            Measured(
+                name=str(entry.get("name") or "")[:200],
+                value=value,
+                unit=str(entry.get("unit") or "")[:40],
+                sigma=_number(entry.get("sigma"), 0, 1e15),
+                method=str(entry.get("method") or "")[:100],
+                evidence=[str(line)[:300] for line in lines[:12]]
+                if isinstance(lines, list)
+                else [],
             )
         )
     return found

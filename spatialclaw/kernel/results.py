@@ -5,7 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["CellError", "CellResult", "CellStatus", "Shown", "Submission", "Variable"]
+__all__ = [
+    "CellError",
+    "CellResult",
+    "CellStatus",
+    "Measured",
+    "Shown",
+    "Submission",
+    "Variable",
+]
 
 CellStatus = Literal["ok", "error", "timeout", "died"]
 
@@ -40,6 +48,7 @@ class Shown:
         source: Where it came from: {"kind": "frame", "frame": 3, "scale": 0.5, "offset": [0, 0]}
             for a picture whose pixels are those of a frame (source pixel = pixel / scale +
             offset), else {"kind": "figure"} or {"kind": "array"}.
+        pinned: Whether it is to stay in view.
     """
 
     data: bytes = field(repr=False)
@@ -48,6 +57,7 @@ class Shown:
     height: int
     title: str = ""
     source: dict[str, Any] = field(default_factory=dict)
+    pinned: bool = False
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,27 @@ class Variable:
     type: str
     summary: str
     change: Literal["new", "changed", "deleted"] = "new"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measurement that a cell kept under a name or printed.
+
+    Attributes:
+        name: The name that holds it, such as "d" or "widths[0]"; "" when it was printed only.
+        value: The number.
+        unit: Its unit.
+        sigma: One standard deviation, or None.
+        method: What made it, or "".
+        evidence: What it rests on, in lines.
+    """
+
+    name: str
+    value: float
+    unit: str = ""
+    sigma: float | None = None
+    method: str = ""
+    evidence: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -102,6 +133,7 @@ class CellResult:
         lost: What of the state is gone after a timeout or a death, one line, or "".
         truncated_bytes: Output dropped by the limit.
         displays: Other display payloads: media type -> text or JSON, for notebooks and reports.
+        measurements: What it measured, as far as it has a name or was printed.
     """
 
     status: CellStatus
@@ -116,6 +148,7 @@ class CellResult:
     lost: str = ""
     truncated_bytes: int = 0
     displays: list[dict[str, Any]] = field(default_factory=list)
+    measurements: list[Measured] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

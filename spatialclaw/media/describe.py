@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["describe"]
 
 #: Frames listed one by one; of longer sequences the first and last.
-_LISTED = 8
+_LISTED = 16
 _NOTES = 16
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,35 @@ def test_old_pictures_become_a_line_and_inputs_stay() -> None:
     assert kept[-1] == "shown 9"
     assert len(kept) <= 5
     assert "shown 0): call show again" in texts(conversation.messages())
+
+
+def test_pinned_pictures_are_sent_again_and_the_oldest_pins_let_go() -> None:
+    conversation = Conversation("system", ContextBudget(pictures=4, pinned=2))
+    conversation.begin(Observation("plan", "the task", [picture(title="input")]))
+    for number in range(12):
+        shown = replace(picture(title=f"shown {number}"), pinned=number in (1, 3, 5))
+        conversation.add(f"reply {number}", Observation("cell", f"seen {number}", [shown]))
+    kept = pictures(conversation.messages())
+    assert kept[0] == "input"
+    assert [title for title in kept if title in ("shown 1", "shown 3", "shown 5")] == [
+        "shown 3",
+        "shown 5",
+    ]
+    assert kept[-1] == "shown 11"
+    assert "shown 1): call show again" in texts(conversation.messages())
+    while conversation.shorten():
+        pass
+    assert pictures(conversation.messages()) == ["input"]
+
+
+async def test_the_task_says_which_frames_are_not_shown() -> None:
+    environment = Environment()
+    first = await environment.areset(TASK, media=FakeMedia(10), kernel=LocalExecutor())
+    assert len(first.images) == 8
+    assert "8 of 10 frames" in first.text
+    assert "look at one with show(frames[" in first.text
+    first = await environment.areset(TASK, media=FakeMedia(3), kernel=LocalExecutor())
+    assert "frames. The others" not in first.text
 
 
 async def test_a_context_that_is_too_long_is_made_shorter() -> None:

@@ -50,7 +50,9 @@ def test_a_question_is_answered_by_drawing_alone(photo: Path, tmp_path: Path) ->
     script = [
         "Mark it, look, mend it.",
         cell("show(draw.boxes(frames[0], (100, 100, 400, 400), coords='0-1000', label='cup'))"),
-        cell("show(draw.boxes(frames[0], (600, 600, 900, 900), coords='0-1000', label='cup'))\nprint(draw.marks(frames[0]))"),
+        cell(
+            "show(draw.boxes(frames[0], (600, 600, 900, 900), coords='0-1000', label='cup'))\nprint(draw.marks(frames[0]))"
+        ),
         cell("show(draw.before_after(frames[0]))\n1 / 0"),
         cell("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)"),
         cell("print(len(draw.marks(frames[0])))\nshow(draw.undo(frames[0]))"),
@@ -86,8 +88,15 @@ def test_marks_come_back_with_a_snapshot(photo: Path, tmp_path: Path) -> None:
     with sc.Session(photo, confine="process", runs_dir=tmp_path / "runs") as session:
         session.run("draw.points(frames[0], (20, 20), label='a')")
         session.snapshot("one")
-        session.run("draw.points(frames[0], (90, 90), label='a')\ndraw.points(frames[0], (50, 50), label='b')")
+        session.run(
+            "draw.points(frames[0], (90, 90), label='a')\ndraw.points(frames[0], (50, 50), label='b')"
+        )
         assert session.run("print(len(draw.marks(frames[0])))").stdout.strip() == "2"
         session.restore("one")
-        assert session.run("print(draw.marks(frames[0]))").stdout.strip() == "[<Mark 'a': points at (20, 20)>]"
-        assert session.run("draw.undo(frames[0]); print(draw.marks(frames[0]))").stdout.strip() == "[]"
+        assert (
+            session.run("print(draw.marks(frames[0]))").stdout.strip()
+            == "[<Mark 'a': points at (20, 20)>]"
+        )
+        assert (
+            session.run("draw.undo(frames[0]); print(draw.marks(frames[0]))").stdout.strip() == "[]"
+        )

@@ -1,8 +1,10 @@
+# ruff: noqa: E501  (cells in one line each)
 """The ledger of evidence, what it misses, and the second opinion."""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from support.doubles import FakeMedia, LocalExecutor, cell
@@ -15,26 +17,20 @@ from spatialclaw.agent.types import Task
 from spatialclaw.agent.verify import read_verdict
 from spatialclaw.backends.base import ChatReply, Message
 from spatialclaw.errors import BackendUnreachable
-from spatialclaw.kernel.results import CellResult, Variable
+from spatialclaw.kernel.results import CellResult, Measured
+from spatialclaw.primitives.measure import Measurement
 
 TASK = Task("How far is the cup?", unit="m")
 
 
-class Measurement:
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __repr__(self) -> str:
-        return f"<Measurement {self.text}>"
-
-
-def measured(name: str, text: str) -> CellResult:
-    return CellResult("ok", variables=[Variable(name, "Measurement", f"<Measurement {text}>")])
+def measured(name: str, value: float, unit: str = "m", **known: Any) -> CellResult:
+    return CellResult("ok", measurements=[Measured(name, value, unit, **known)])
 
 
 def test_measurements_enter_with_value_unit_sigma_method_and_frames() -> None:
     ledger = Ledger()
-    ledger.add_cell(3, measured("d", "2.31 +- 0.04 m by rgbd: cup in frame 2; jug in frame 4"))
+    lines = ["cup in frame 2", "jug in frame 4"]
+    ledger.add_cell(3, measured("d", 2.31, sigma=0.04, method="rgbd", evidence=lines))
     entry = ledger.entries[0]
     assert (entry.id, entry.name, entry.value, entry.unit, entry.sigma) == (
         "m1",
@@ -44,33 +40,65 @@ def test_measurements_enter_with_value_unit_sigma_method_and_frames() -> None:
         0.04,
     )
     assert (entry.method, entry.frames, entry.cell) == ("rgbd", (2, 4), 3)
+    assert entry.text == "d = 2.31 +- 0.04 m by rgbd: cup in frame 2; jug in frame 4"
     assert ledger.resolve(["d", "plain"])[0]["id"] == "m1"
     assert ledger.resolve(["d", "plain"])[1] == "plain"
 
 
 def test_a_printed_measurement_enters_once() -> None:
     ledger = Ledger()
-    ledger.add_cell(1, CellResult("ok", stdout="<Measurement 3 count>\n<Measurement 3 count>\n"))
-    assert [e.text for e in ledger.entries] == ["<Measurement 3 count>"]
+    three = Measured("", 3.0, "count")
+    ledger.add_cell(1, CellResult("ok", measurements=[three, three]))
+    ledger.add_cell(2, CellResult("ok", measurements=[three]))
+    assert [e.text for e in ledger.entries] == ["3 count"]
+
+
+@pytest.mark.kernel
+async def test_what_a_cell_measures_enters_whatever_it_prints() -> None:
+    from spatialclaw.kernel import Kernel, KernelOptions
+
+    setup = (
+        "from spatialclaw.primitives.measure import Measurement as M\nM.__repr__ = lambda self: '?'"
+    )
+    ledger = Ledger()
+    async with await Kernel.start(KernelOptions(confine="process")) as kernel:
+        await kernel.execute(setup)
+        ledger.add_cell(1, await kernel.execute("d = M(2.0, 'm', 0.1, ('frame 1',))\nd"))
+        ledger.add_cell(2, await kernel.execute("ws = [M(1.0, 'm'), M(3.0, 'm')]; print(d)"))
+        ledger.add_cell(
+            3, await kernel.execute("print(f'{M(7.0, chr(109)) * 2}')\nd = M(2.5, 'm', 0.1)")
+        )
+        ledger.add_cell(4, await kernel.execute("x = 3"))
+    found = [(e.cell, e.name, e.value, e.sigma, e.frames) for e in ledger.entries]
+    assert found == [
+        (1, "d", 2.0, 0.1, (1,)),
+        (2, "ws[0]", 1.0, None, ()),
+        (2, "ws[1]", 3.0, None, ()),
+        (3, "d", 2.5, 0.1, ()),
+        (3, "", 14.0, None, ()),
+    ]
+
+
+FRAME_1 = {"sigma": 0.1, "method": "rgbd", "evidence": ["frame 1"]}
 
 
 @pytest.mark.parametrize(
-    ("texts", "value", "frames", "hint"),
+    ("cells", "value", "frames", "hint"),
     [
         ([], 2.0, 3, "no measurement stands behind"),
-        (["2.0 +- 0.1 m by rgbd: frame 1"], 2.0, 3, "frame 1 alone"),
-        (["2.0 +- 0.1 m by rgbd: frame 1"], 3.5, 1, "no measurement gives this number"),
-        (["2.0 +- 0.1 m", "3.0 +- 0.1 m"], 3.0, 1, "contradict each other"),
-        (["2.0 +- 0.1 m by a: frame 1; frame 2"], 2.0, 3, ""),
-        (["200 +- 10 cm"], 2.0, 1, ""),
+        ([measured("d", 2.0, **FRAME_1)], 2.0, 3, "frame 1 alone"),
+        ([measured("d", 2.0, **FRAME_1)], 3.5, 1, "no measurement gives this number"),
+        ([measured("d", 2.0, sigma=0.1), measured("d", 3.0, sigma=0.1)], 3.0, 1, "contradict"),
+        ([measured("d", 2.0, sigma=0.1, evidence=["frame 1", "frame 2"])], 2.0, 3, ""),
+        ([measured("d", 200.0, "cm", sigma=10.0)], 2.0, 1, ""),
     ],
 )
 def test_what_is_missing_is_hinted_at(
-    texts: list[str], value: float, frames: int, hint: str
+    cells: list[CellResult], value: float, frames: int, hint: str
 ) -> None:
     ledger = Ledger()
-    for number, text in enumerate(texts, start=1):
-        ledger.add_cell(number, measured("d", text))
+    for number, result in enumerate(cells, start=1):
+        ledger.add_cell(number, result)
     hints = ledger.hints(value, "m", "number", frames)
     assert (hint in "; ".join(hints)) if hint else hints == []
 
@@ -126,7 +154,9 @@ REFUTED = json.dumps({"verdict": "refuted", "why": "the mask misses the cup"})
 async def test_a_refuted_answer_comes_back_once_and_no_more() -> None:
     chat = Verifier(REFUTED, REFUTED)
     environment, record = await begin(chat)
-    await environment.astep(cell("d = Measurement('2.0 +- 0.1 m by rgbd: frame 0')\nsecret = 7"))
+    await environment.astep(
+        cell("d = Measurement(2.0, 'm', 0.1, ('frame 0',), 'rgbd')\nsecret = 7")
+    )
     back = await environment.astep(cell("submit(2.0, 'm', evidence=['d'])"))
     assert back.kind == "cell"
     assert "the mask misses the cup" in back.text
@@ -134,7 +164,7 @@ async def test_a_refuted_answer_comes_back_once_and_no_more() -> None:
     assert done.done
     assert len(chat.asked) == 1
     shown = str(chat.asked[0][0].parts[0])
-    assert "2.0 +- 0.1 m by rgbd" in shown
+    assert "d = 2 +- 0.1 m by rgbd: frame 0" in shown
     assert "secret" not in shown
     assert [e["stands"] for e in record.events if e["kind"] == "verdict"] == [False]
 

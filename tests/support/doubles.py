@@ -6,11 +6,19 @@ import io
 import time
 import traceback
 from contextlib import redirect_stdout
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from spatialclaw.kernel.results import CellError, CellResult, Shown, Submission, Variable
+from spatialclaw.kernel.results import (
+    CellError,
+    CellResult,
+    Measured,
+    Shown,
+    Submission,
+    Variable,
+)
 from spatialclaw.primitives.frames import Frame, Frames
 
 
@@ -71,9 +79,9 @@ class LocalExecutor:
         listed = evidence if isinstance(evidence, list) else [evidence] if evidence else []
         self.submission = Submission(value, unit, confidence, listed)
 
-    def _show(self, *things: Any, title: str = "") -> None:
+    def _show(self, *things: Any, title: str = "", pin: bool = False) -> None:
         for _ in things or [None]:
-            self.pictures.append(picture(title=title or "shown"))
+            self.pictures.append(replace(picture(title=title or "shown"), pinned=pin))
 
     @staticmethod
     def _die() -> None:
@@ -105,9 +113,15 @@ class LocalExecutor:
         variables = [
             Variable(n, type(self.namespace[n]).__name__, repr(self.namespace[n])[:80]) for n in new
         ]
+        measured = [
+            Measured(name, **self.namespace[name].as_record())
+            for name in new
+            if hasattr(self.namespace[name], "as_record")
+        ]
         return CellResult(
             status, out.getvalue(), "", None, error, self.pictures, variables,
             self.submission if status == "ok" else None, time.perf_counter() - started, lost,
+            measurements=measured,
         )  # fmt: skip
 
 
