@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from spatialclaw.cli.app import app
 from spatialclaw.errors import PerceptionError, UsageError
@@ -33,25 +31,26 @@ def list_models(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(known, indent=1))
         return
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for column in ("name", "methods", "download", "memory", "here", "licence"):
-        table.add_column(column, no_wrap=column != "licence")
+    rows = [("name", "methods", "download", "memory", "here", "licence")]
     for facts in known:
         size = facts["bytes"] or facts["download_bytes"]
-        table.add_row(
-            facts["name"],
-            " ".join(facts["methods"]),
-            weights.size_text(size) if size else "",
-            weights.size_text(facts["memory_bytes"]) if facts["memory_bytes"] else "",
-            "yes" if facts["available"] else "no",
-            facts["licence"] + (", asks for an agreement" if facts["gated"] else ""),
+        rows.append(
+            (
+                facts["name"],
+                " ".join(facts["methods"]),
+                weights.size_text(size) if size else "",
+                weights.size_text(facts["memory_bytes"]) if facts["memory_bytes"] else "",
+                "yes" if facts["available"] else "no",
+                facts["licence"] + (", asks for an agreement" if facts["gated"] else ""),
+            )
         )
-    console = Console(soft_wrap=True)
-    console.print(table)
-    console.print(f"\nfiles: {weights.hub_cache()}", highlight=False)
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print(line.rstrip())
+    print(f"\nfiles: {weights.hub_cache()}")
     for each in registry.offers():
-        said = f"{each.model}" if each.model else f"none; {each.command}"
-        console.print(f"{each.method + ':':14}{said}", highlight=False, markup=False)
+        print(f"{each.method + ':':14}{each.model or f'none; {each.command}'}")
 
 
 @group.command()

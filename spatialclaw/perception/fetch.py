@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +126,9 @@ def _from_hub(info: ModelInfo, revision: str | None, progress: Progress) -> Lock
         for name in names:
             if name in missing:
                 progress(f"{name} ({weights.size_text(int(listed[name].size or 0))})")
+            if name in missing and listed[name].lfs is not None:
+                _download(info, listed[name], commit, endpoint)
+                continue
             huggingface_hub.hf_hub_download(
                 info.hub,
                 name,
@@ -146,6 +151,50 @@ def _from_hub(info: ModelInfo, revision: str | None, progress: Progress) -> Lock
             _remove(home / name)
             raise
     return weights.locked(info, commit, names, endpoint)
+
+
+def _download(info: ModelInfo, listed: Any, commit: str, endpoint: str) -> None:
+    """A large file into the hub's cache, going on where an earlier attempt stopped.
+
+    The hub's own client starts again from the first byte after every interruption.
+    """
+    import filelock
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status, httpx
+
+    name, size = listed.rfilename, int(listed.size)
+    blob = weights.place(info) / "blobs" / str(listed.lfs.sha256)
+    part = blob.with_name(f"{blob.name}.part")
+    blob.parent.mkdir(parents=True, exist_ok=True)
+    url = hf_hub_url(info.hub, name, revision=commit, endpoint=endpoint)
+    with filelock.FileLock(f"{part}.lock"):
+        failures = 0
+        while not blob.exists():
+            have = part.stat().st_size if part.exists() else 0
+            if have >= size:
+                part.replace(blob)
+                break
+            headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
+            if have:
+                headers["Range"] = f"bytes={have}-"
+            try:
+                with get_session().stream("GET", url, headers=headers, timeout=30) as reply:
+                    hf_raise_for_status(reply)
+                    resumed = have and reply.status_code == 206
+                    with part.open("ab" if resumed else "wb") as stream:
+                        for chunk in reply.iter_bytes(chunk_size=1 << 18):
+                            stream.write(chunk)
+            except httpx.TransportError as error:
+                gained = part.exists() and part.stat().st_size > have
+                failures = 0 if gained else failures + 1
+                if failures >= 3:
+                    raise
+                logging.getLogger(__name__).info("going on after: %s", error)
+                time.sleep(0.5 * failures)
+    target = weights.place(info) / "snapshots" / commit / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    target.symlink_to(os.path.relpath(blob, target.parent))
 
 
 def _complete(info: ModelInfo, names: list[str], where: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ class DepthPro(TorchAdapter):
             guessed = None
             if angles is not None:
                 angle = torch.deg2rad(angles[place].float().reshape(()))
-                guessed = float(0.5 * width / torch.tan(0.5 * angle))
+                looked = float(0.5 * width / torch.tan(0.5 * angle))
+                guessed = looked if math.isfinite(looked) and looked > 0 else None
                 focal = guessed
             if given is not None:
                 focal = float(np.asarray(given, dtype=np.float64).reshape(-1, 3, 3)[0, 0, 0])
