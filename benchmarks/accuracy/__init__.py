@@ -1,0 +1,1 @@
+"""How right the primitives are without weights, against ground truth."""
