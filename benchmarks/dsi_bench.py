@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from spatialclaw.evaluation.benchmark import Benchmark
+from spatialclaw.evaluation.data import forms
+from spatialclaw.evaluation.data.build import make_row, stem
+from spatialclaw.evaluation.data.files import Files
+from spatialclaw.evaluation.rows import Row, Sampling
+from spatialclaw.evaluation.source import Record, RowProblem, Source, Subset
 
 __all__ = ["BENCHMARK"]
 
@@ -13,6 +18,47 @@ __all__ = ["BENCHMARK"]
 def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Every question alike."""
     return "letter-tag-first-char", {}
+
+
+_CATEGORIES = (
+    "Obj:static cam",
+    "Obj:moving cam",
+    "Cam:static scene",
+    "Cam:dynamic scene",
+    "Obj-Cam distance",
+    "Obj-Cam orientation",
+)
+
+
+def row(record: Record, files: Files) -> Row:
+    """Each augmentation has its own options and truth; the versions of a question share a row."""
+    version, category = stem(record), int(record.text("cate"))
+    if not 0 <= category < len(_CATEGORIES):
+        raise RowProblem(f"no category {category}")
+    path = record.text("relative_path")
+    options = forms.options(record["options"])
+    return make_row(
+        record,
+        uid=f"{version}/{record.number:04d}",
+        question=record.text("question"),
+        truth=forms.choice(record["GT"], options),
+        media=[files.medium(f"videos/{version}/{path}", "video", role="video")],
+        options=options,
+        task=_CATEGORIES[category],
+        extra={"cate": category, "version": version, "question_row": record.number},
+        tags={"version": version, "video_type": record.get("video_type")},
+        group=path,
+        sampling=Sampling("fps", max_fps=5),
+        prompt={"suffix": "Answer with the option's letter within <answer></answer>."},
+    )
+
+
+_VERSIONS = ("std", "hflip", "reverse", "reverse_hflip")
+SOURCE = Source(
+    tables=tuple(f"metadatas/{version}.csv" for version in _VERSIONS),
+    media=(*(f"videos/{version}/*" for version in _VERSIONS), "*.zip"),
+    subsets={"std": Subset(1769, ("metadatas/std.csv",), media=("videos/std/*", "*.zip"))},
+)
 
 
 BENCHMARK = Benchmark(
@@ -27,4 +73,7 @@ BENCHMARK = Benchmark(
     aliases=("dsi",),
     note="Each clip also mirrored and reversed; reported sample-wise and group-wise.",
     rule=rule,
+    source=SOURCE,
+    row=row,
+    form="<answer>{}</answer>",
 )

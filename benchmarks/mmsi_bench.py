@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from spatialclaw.evaluation.benchmark import Benchmark
+from spatialclaw.evaluation.data import forms
+from spatialclaw.evaluation.data.build import make_row
+from spatialclaw.evaluation.data.files import Files
+from spatialclaw.evaluation.rows import Row
+from spatialclaw.evaluation.source import Record, Source
 
 __all__ = ["BENCHMARK"]
 
@@ -13,6 +18,29 @@ __all__ = ["BENCHMARK"]
 def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """Every question alike."""
     return "letter-mmsi", {}
+
+
+def row(record: Record, files: Files) -> Row:
+    """Two or more pictures; the written reasoning is hidden."""
+    raw = record.text("question")
+    question, options = forms.inline_options(raw)
+    pictures = forms.as_list(record["images"])
+    return make_row(
+        record,
+        uid=record["id"],
+        question=question,
+        raw=raw,
+        truth=forms.choice(record["answer"], options),
+        media=[files.picture(value, role="view") for value in pictures],
+        options=options,
+        task=record.text("question_type").replace("–", "-"),
+        tags=("difficulty", "duration"),
+        hidden=("thought",),
+        prompt={"suffix": "Answer with the option's letter between double backticks, as ``A``."},
+    )
+
+
+SOURCE = Source(tables=("MMSI_Bench.parquet",))
 
 
 BENCHMARK = Benchmark(
@@ -26,4 +54,7 @@ BENCHMARK = Benchmark(
     licence="CC BY-NC 4.0",
     aliases=("mmsi",),
     rule=rule,
+    source=SOURCE,
+    row=row,
+    form="``{}``",
 )

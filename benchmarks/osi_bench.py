@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from spatialclaw.evaluation.benchmark import Benchmark
+from spatialclaw.evaluation.data import forms
+from spatialclaw.evaluation.data.build import make_row
+from spatialclaw.evaluation.data.files import Files
+from spatialclaw.evaluation.rows import Row
+from spatialclaw.evaluation.source import Record, Source
 
 __all__ = ["BENCHMARK"]
 
@@ -25,6 +30,51 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
     return "mra", {"reader": "last", "zero": _ZERO.get(category, "exact")}
 
 
+_PROMPTS = {
+    "mcq": "Answer with the option's letter alone.",
+    "numerical": "Answer with the bare number alone.",
+}
+
+
+def row(record: Record, files: Files) -> Row:
+    """A video whose objects carry numbers; a choice or a number."""
+    category, kind = record.text("category"), record.text("question_type")
+    choice = rule(kind, {"category": category, "question_type": kind})[0] == "letter-osi"
+    options = forms.options(record["options"]) if choice else None
+    video = str(record.get("video") or record["video_id"])
+    name = record.get("file_name") or f"{video}.mp4"
+    tagged = category != "trajectory_description"
+    length = record.get("video_length")
+    given = record["answer"]
+    return make_row(
+        record,
+        uid=record["index"],
+        question=record.text("question"),
+        truth=forms.choice(given, options) if choice else forms.number(given),
+        media=[files.medium(name, "video", role="video")],
+        options=options,
+        task=category,
+        extra=("category", "question_type", "video_length"),
+        tags=("category",),
+        group=video,
+        prompt={
+            "prefix": " ".join(
+                ["These are frames of a video."]
+                + (["Objects in it carry numbers."] if tagged else [])
+                + ([f"It lasts {float(length):.1f} s."] if length else [])
+            ),
+            "suffix": _PROMPTS["mcq" if choice else "numerical"],
+        },
+    )
+
+
+SOURCE = Source(
+    tables=("data.parquet | data/test-*.parquet",),
+    media=("*.zip", "*.tar*", "videos/*.mp4"),
+    gigabytes=160,
+)
+
+
 BENCHMARK = Benchmark(
     name="osi-bench",
     title="OSI-Bench",
@@ -36,4 +86,6 @@ BENCHMARK = Benchmark(
     licence="Apache-2.0",
     aliases=("osi",),
     rule=rule,
+    source=SOURCE,
+    row=row,
 )

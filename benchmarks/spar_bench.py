@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from spatialclaw.evaluation.benchmark import Benchmark
+from spatialclaw.evaluation.data import forms
+from spatialclaw.evaluation.data.build import make_row
+from spatialclaw.evaluation.data.files import Files
+from spatialclaw.evaluation.rows import Row, Truth
+from spatialclaw.evaluation.source import Record, RowProblem, Source
 
 __all__ = ["BENCHMARK"]
 
@@ -24,6 +29,59 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
     return "letter-spar", {}
 
 
+_BOXES = ("position_matching", "camera_motion_infer")
+
+
+def row(record: Record, files: Files) -> Row:
+    """Pictures in the table; a choice, a number, or a motion along five axes."""
+    task, given = record.text("task"), record["answer"]
+    raw = record.text("question")
+    question, options = forms.inline_options(raw)
+    if record.text("format_type") == "select":
+        truth = forms.choice(given, options)
+    elif task == "view_change_infer":
+        truth, options = _motion(str(given).strip()), None
+    else:
+        truth, options = forms.number(given), None
+    letter = "The boxes are on a scale from 0 to 1000 from the top left. " if task in _BOXES else ""
+    return make_row(
+        record,
+        uid=record["id"],
+        question=question if options else raw,
+        raw=raw,
+        truth=truth,
+        media=[files.picture(value, role="view") for value in forms.as_list(record["image"])],
+        options=options,
+        task=task,
+        extra=("task", "format_type"),
+        tags=("img_type", "source"),
+        format="text" if truth.type == "motion5" else None,
+        group_path=(level(task), task),
+        prompt={
+            "suffix": f"{letter}Answer with the option's letter alone."
+            if truth.type == "choice"
+            else "Answer with a single word or phrase."
+        },
+    )
+
+
+def level(task: str) -> str:
+    """Low, Middle or High, as the paper groups the tasks."""
+    if task.startswith(_NUMBERS):
+        return "Low"
+    return "Middle" if task in (*_BOXES, "view_change_infer") else "High"
+
+
+def _motion(text: str) -> Truth:
+    pairs = [part.split(":") for part in text.split(",")]
+    if not all(len(pair) == 2 for pair in pairs):
+        raise RowProblem(f"the answer {text!r} is no motion")
+    return Truth("motion5", {key: float(forms.number(value).value) for key, value in pairs}, text)
+
+
+SOURCE = Source(tables=("data/test-*.parquet | test-*.parquet | *.parquet",))
+
+
 BENCHMARK = Benchmark(
     name="spar-bench",
     title="SPAR-Bench",
@@ -35,4 +93,6 @@ BENCHMARK = Benchmark(
     aliases=("spar",),
     note="The official overall is the mean of the 20 task means.",
     rule=rule,
+    source=SOURCE,
+    row=row,
 )

@@ -7,6 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from spatialclaw.evaluation.benchmark import Benchmark
+from spatialclaw.evaluation.data import forms
+from spatialclaw.evaluation.data.build import make_row
+from spatialclaw.evaluation.data.files import Files, base64_of
+from spatialclaw.evaluation.rows import Format, Medium, Row, Sampling, Truth
+from spatialclaw.evaluation.source import Record, RowProblem, Source
 
 __all__ = ["BENCHMARK"]
 
@@ -42,6 +47,101 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
     return "letter-spatialtree", {"options": extra.get("option") or extra.get("options")}
 
 
+_FORMATS: dict[str, Format] = {"mask-at-last-point": "point", "open": "text"}
+
+
+def row(record: Record, files: Files) -> Row:
+    """Pictures and videos; extra_info says which metric reads the answer and where it hangs."""
+    info, hint = _loaded(record.get("extra_info")), _loaded(record.get("hint"))
+    kind = record.text("question_type")
+    options = forms.options(record.get("option"))
+    extra = {
+        "extra_info": record.get("extra_info"),
+        "hint": record.get("hint"),
+        "question_type": kind,
+        "option": list(options.values()) if options else [],
+    }
+    scorer, _ = rule(kind, extra)
+    mask = _mask(record, hint, files) if scorer == "mask-at-last-point" else None
+    if mask is not None:
+        extra["mask"] = mask
+    path = [str(info[key]) for key in sorted(info) if key.startswith("spatree") and info[key]]
+    given = record.text("answer")
+    return make_row(
+        record,
+        uid=record.text("session_id"),
+        question=record.text("question"),
+        truth=_truth(scorer, given, options, hint, mask),
+        media=[*_pictures(record, files), *_videos(record, files)],
+        options=options if scorer == "letter-spatialtree" else None,
+        format=_FORMATS.get(scorer),
+        task=kind,
+        extra=extra,
+        tags={"metric": info.get("metricfunc"), "level": path[0] if path else None},
+        group=str(
+            (forms.as_list(record.get("video")) or forms.as_list(record.get("image")) or [""])[0]
+        ),
+        group_path=tuple(path),
+        sampling=Sampling(n=32),
+    )
+
+
+def _listed(record: Record, column: str) -> list[Any]:
+    return forms.as_list(record.get(column))
+
+
+def _pictures(record: Record, files: Files) -> list[Medium]:
+    return [files.medium(path) for path in _listed(record, "image")]
+
+
+def _videos(record: Record, files: Files) -> list[Medium]:
+    infos = forms.as_list(record.get("video_info"))
+    found = []
+    for number, path in enumerate(_listed(record, "video")):
+        info = _loaded(infos[number]) if number < len(infos) else {}
+        frames = tuple(int(i) for i in forms.as_list(info.get("frame_index"))) or None
+        found.append(files.medium(path, "video", role="video", frame_indices=frames))
+    return found
+
+
+def _mask(record: Record, hint: Mapping[str, Any], files: Files) -> str:
+    for value in (hint.get("mask"), hint.get("mask_path"), record.get("mask"), record["answer"]):
+        if value:
+            return base64_of(files.picture(value, "mask"))
+    raise RowProblem("no mask")
+
+
+def _truth(
+    scorer: str,
+    given: str,
+    options: Mapping[str, str] | None,
+    hint: Mapping[str, Any],
+    mask: str | None,
+) -> Truth:
+    if scorer == "letter-spatialtree":
+        return forms.choice(given, options)
+    if scorer == "mra":
+        return forms.number(given)
+    if scorer == "yes-no-last":
+        return forms.yes_no(given)
+    if mask is not None:
+        return Truth("point", forms.point_in_mask(mask), "")
+    if scorer in ("gravity", "cognitive-map", "trajectory"):
+        try:
+            value = json.loads(given)
+        except ValueError:
+            raise RowProblem(f"the answer {given[:40]!r} is no JSON") from None
+        if scorer == "cognitive-map" and hint.get("letter"):
+            return Truth("json", {"letter": hint["letter"], "map": value}, given)
+        return Truth("json", value, given)
+    return Truth("text", given, given)
+
+
+SOURCE = Source(
+    tables=("annotations_plain.parquet",),
+    media=("videos/*", "images/*", "*.zip", "*.tar*"),
+)
+
 BENCHMARK = Benchmark(
     name="spatialtree-bench",
     title="SpatialTree-Bench",
@@ -53,4 +153,6 @@ BENCHMARK = Benchmark(
     aliases=("spatialtree",),
     note="Where the own code draws at random ours scores 0; answers that need a judge stay open.",
     rule=rule,
+    source=SOURCE,
+    row=row,
 )

@@ -52,6 +52,9 @@ def _plain(row: Row, value: Any) -> str:
         return ",".join(f"{key}:{_number(float(amount))}" for key, amount in value.items())
     if isinstance(value, str):
         return value.strip()
+    if isinstance(value, Mapping) and set(value) == {"letter", "map"}:
+        # A letter with a map drawn beside it: both are scored.
+        return f"{value['letter']}.\n{json.dumps(value['map'], ensure_ascii=False)}"
     return json.dumps(value, ensure_ascii=False)
 
 

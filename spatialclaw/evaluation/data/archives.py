@@ -18,7 +18,7 @@ from spatialclaw.errors import UsageError
 from spatialclaw.evaluation.data.names import Place, safe_parts
 from spatialclaw.evaluation.rows import Row
 
-__all__ = ["extract", "fetch", "target"]
+__all__ = ["extract", "fetch", "take", "target"]
 
 _LOCK = threading.Lock()
 
@@ -35,7 +35,7 @@ def extract(place: Place, folder: Path) -> Path:
         UsageError: The archive is damaged, or the disk is full.
     """
     path = target(place, folder)
-    _take(place.path, place.member, path)
+    take(place.path, place.member, path)
     return path
 
 
@@ -54,11 +54,16 @@ def fetch(row: Row) -> Row:
         return row
     for medium in row.media:
         if medium.archive is not None:
-            _take(*medium.archive, medium.path)
+            take(*medium.archive, medium.path)
     return replace(row, media=tuple(replace(medium, archive=None) for medium in row.media))
 
 
-def _take(archive: Path, member: str, path: Path) -> None:
+def take(archive: Path, member: str, path: Path) -> None:
+    """Takes a member out to a path, where it appears whole or not at all.
+
+    Raises:
+        UsageError: The archive is damaged, or the disk is full.
+    """
     if path.is_file():
         return
     path.parent.mkdir(parents=True, exist_ok=True)

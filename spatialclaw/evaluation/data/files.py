@@ -18,7 +18,7 @@ from spatialclaw.evaluation.data.tables import read_table
 from spatialclaw.evaluation.rows import Kind, Medium
 from spatialclaw.evaluation.source import Record, RowProblem
 
-__all__ = ["Files", "write_once"]
+__all__ = ["Files", "base64_of", "picture_type", "write_once"]
 
 _TYPES = (
     (b"\xff\xd8\xff", ".jpg"),
@@ -106,23 +106,23 @@ class Files:
         with path.open("rb") as stream:
             yield stream
 
-    def medium(self, name: Any, kind: Kind = "image", **fields: Any) -> Medium:
-        """A file that a row names by its path.
+    def medium(self, path: Any, kind: Kind = "image", *, prefer: str = "", **fields: Any) -> Medium:
+        """A file that a row names by its path; of several that fit, the one with `prefer` in it.
 
         Raises:
             RowProblem: It is missing, empty, or named by a path that leads elsewhere.
         """
-        if not isinstance(name, str) or not name.strip():
-            raise RowProblem(f"a path of {'nothing' if not name else type(name).__name__}")
-        place = self.names.find(name.strip())
+        if not isinstance(path, str) or not path.strip():
+            raise RowProblem(f"a path of {'nothing' if not path else type(path).__name__}")
+        place = self.names.find(path.strip(), prefer)
         if place.size == 0:
             raise RowProblem(f"{place.name} is empty")
         if not place.member:
             return Medium(kind, place.path, **fields)
         from spatialclaw.evaluation.data.archives import target
 
-        path = target(place, self.folder)
-        return Medium(kind, path, archive=(place.path, place.member), **fields)
+        out = target(place, self.folder)
+        return Medium(kind, out, archive=(place.path, place.member), **fields)
 
     def picture(self, value: Any, kind: Kind = "image", **fields: Any) -> Medium:
         """A picture in a table: bytes, {"bytes", "path"}, base64 (also a data URL), or a path.
@@ -160,3 +160,13 @@ def picture_type(data: bytes) -> str | None:
         if data.startswith(magic):
             return suffix
     return ".webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
+def base64_of(medium: Medium) -> str:
+    """The bytes of a picture as text, for a column that a scorer reads."""
+    path = medium.path
+    if medium.archive is not None:
+        from spatialclaw.evaluation.data.archives import take
+
+        take(*medium.archive, path)
+    return base64.b64encode(path.read_bytes()).decode("ascii")

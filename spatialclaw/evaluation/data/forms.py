@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import base64
+import itertools
 import json
 import re
 from collections.abc import Mapping
@@ -11,7 +13,20 @@ from typing import Any
 from spatialclaw.evaluation.rows import Truth
 from spatialclaw.evaluation.source import RowProblem
 
-__all__ = ["as_list", "choice", "number", "options", "pick", "yes_no"]
+__all__ = [
+    "as_list",
+    "choice",
+    "inline_options",
+    "inside",
+    "interleaved",
+    "number",
+    "options",
+    "pick",
+    "point_in_mask",
+    "point_in_polygon",
+    "without_request",
+    "yes_no",
+]
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PREFIX = re.compile(r"^\s*[(\[]?\s*([A-Z])\s*[)\]]?\s*(?:[.:)、]|(?<=[)\]]))\s*(.*)$", re.DOTALL)
@@ -85,6 +100,121 @@ def _split(text: str) -> list[str]:
         return [text]
     parts = [text[a:b] for a, b in zip(marks, [*marks[1:], len(text)], strict=True)]
     return [part.strip(" ;,|([\n\t") for part in parts]
+
+
+_REQUEST = re.compile(
+    r"\s*(?:please\s+)?(?:answer|select|choose|respond|reply|provide)\b[^\n]*?\bletters?\b"
+    r"[^.\n]*(?:\.|$)(?:\s*and nothing else\.?)?\s*$",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(
+    r"\s*(?:available |the )?(?:choices|options|select from the following choices)"
+    r"(?: are)?\s*[:.]?\s*$",
+    re.IGNORECASE,
+)
+
+
+def without_request(text: str) -> str:
+    """A question without the sentence at its end that asks for a letter alone."""
+    return _REQUEST.sub("", text).rstrip() or text
+
+
+def inline_options(text: str) -> tuple[str, dict[str, str] | None]:
+    """The question and the options of a text that holds both; None where none can be told.
+
+    The last run of marks "A", "B", ... is taken; marks are followed by a full stop, colon or
+    bracket. The request for a letter behind the options goes.
+    """
+    plain = without_request(text)
+    for start in reversed(list(re.finditer(r"(?:^|[\s;,|(\[])[(\[]?A\s*[.:)\]]", plain))):
+        items = _split(plain[start.start() :].strip().replace("\n", " "))
+        if len(items) > 1:
+            found = options(items)
+            if found and all(found.values()):
+                question = _HEADING.sub("", plain[: start.start()].rstrip(" (["))
+                return question.strip() or text, found
+    return plain, None
+
+
+def interleaved(text: str, positions: list[Any], count: int) -> tuple[str | int, ...]:
+    """A text with pictures at character positions, as texts and numbers of pictures.
+
+    Empty, meaning pictures first, when the positions are all zero, no numbers, outside the text, or
+    not as many as the pictures.
+    """
+    if len(positions) != count or not all(isinstance(at, int) for at in positions):
+        return ()
+    if not any(positions) or not all(0 <= at <= len(text) for at in positions):
+        return ()
+    parts: list[str | int] = []
+    last = 0
+    for at, picture in sorted((at, i) for i, at in enumerate(positions)):
+        parts += [text[last:at], picture]
+        last = at
+    return tuple(part for part in [*parts, text[last:]] if part != "")
+
+
+def inside(marks: Mapping[str, list[int]], text: str) -> tuple[str | int, ...]:
+    """A text with marks such as "<image>", each replaced by the next medium of its list.
+
+    Empty when a mark occurs more or less often than there are media for it.
+    """
+    pattern = "|".join(re.escape(mark) for mark in marks)
+    waiting = {mark: list(media) for mark, media in marks.items()}
+    parts: list[str | int] = []
+    last = 0
+    for match in re.finditer(pattern, text):
+        if not waiting[match.group(0)]:
+            return ()
+        parts += [text[last : match.start()], waiting[match.group(0)].pop(0)]
+        last = match.end()
+    if any(waiting.values()):
+        return ()
+    return tuple(part for part in [*parts, text[last:]] if part != "")
+
+
+def point_in_polygon(corners: list[tuple[float, float]]) -> tuple[float, float]:
+    """A point well within a polygon: its centroid, or the middle of its widest crossing there.
+
+    Raises:
+        RowProblem: It has no inside.
+    """
+    levels = sorted({y for _, y in corners})
+    best = (0.0, (0.0, 0.0))
+    for low, high in itertools.pairwise(levels):
+        y = (low + high) / 2
+        crossings = sorted(
+            x0 + (y - y0) * (x1 - x0) / (y1 - y0)
+            for (x0, y0), (x1, y1) in zip(corners, [corners[-1], *corners[:-1]], strict=True)
+            if (y0 > y) != (y1 > y)
+        )
+        for left, right in zip(crossings[::2], crossings[1::2], strict=False):
+            if right - left > best[0]:
+                best = (right - left, ((left + right) / 2, y))
+    if best[0] <= 0:
+        raise RowProblem("the true polygon has no inside")
+    return best[1]
+
+
+def point_in_mask(encoded: str) -> tuple[float, float]:
+    """The point of a mask that is farthest from its edge, as fractions of width and height.
+
+    Args:
+        encoded: The mask as a picture in base64.
+
+    Raises:
+        RowProblem: It is empty or no picture.
+    """
+    import cv2
+    import numpy as np
+
+    mask = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if mask is None or not mask.any():
+        raise RowProblem("the true mask is empty")
+    bright = (mask == mask.max()).astype(np.uint8)
+    depth = cv2.distanceTransform(cv2.copyMakeBorder(bright, 1, 1, 1, 1, 0), cv2.DIST_L2, 3)
+    y, x = np.unravel_index(int(depth[1:-1, 1:-1].argmax()), mask.shape)
+    return (float(x) + 0.5) / mask.shape[1], (float(y) + 0.5) / mask.shape[0]
 
 
 def letter_of(value: Any) -> str:

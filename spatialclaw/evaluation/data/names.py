@@ -113,11 +113,12 @@ class Names:
         depth = min(place.name.count("/") for place in loose)
         return sorted((p for p in loose if p.name.count("/") == depth), key=lambda p: p.name)
 
-    def find(self, name: str) -> Place:
+    def find(self, name: str, prefer: str = "") -> Place:
         """The file that a row calls by a path.
 
         The path itself; else the one file whose path ends with it; else the one whose path it ends
-        with (archives often hold less of the path than the rows say, or more).
+        with (archives often hold less of the path than the rows say, or more). Of several that fit
+        equally well the one whose path has `prefer` in it.
 
         Raises:
             RowProblem: There is none, several fit equally well, or the path leads elsewhere.
@@ -144,6 +145,8 @@ class Names:
             raise RowProblem(f"{name} is missing")
         best = max(fit[:2] for fit in fits)
         chosen = [place for *rank, place in fits if tuple(rank) == best]
+        if len(chosen) > 1 and prefer:
+            chosen = [place for place in chosen if prefer in place.name] or chosen
         if len(chosen) > 1:
             both = " and ".join(place.name for place in chosen[:2])
             raise RowProblem(f"{name} may be {both}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -92,12 +91,12 @@ def yes_no(reply: str, truth: str, args: Args) -> Scored:
 def region(reply: str, truth: str, args: Args) -> Scored:
     """A point within the true box (x0, y0, x1, y1), or boxes by intersection over union.
 
-    The truth is JSON, in the unit of the reply.
+    The truth is four numbers, in the unit of the reply.
     """
     if no_answer(reply):
         return _NOTHING
     values = [float(v) for v in re.findall(r"-?\d+(?:\.\d+)?", _said(reply))]
-    wanted = [float(v) for v in json.loads(truth)]
+    wanted = [float(v) for v in re.findall(r"-?\d+(?:\.\d+)?", truth)]
     if len(values) == 2 and len(wanted) == 4:
         inside = wanted[0] <= values[0] <= wanted[2] and wanted[1] <= values[1] <= wanted[3]
         return Scored(float(inside), values)
