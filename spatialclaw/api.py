@@ -20,12 +20,14 @@ from spatialclaw.agent.sync import LoopThread
 from spatialclaw.agent.task import make_task
 from spatialclaw.agent.types import Answer, Task
 from spatialclaw.backends import Backend, resolve
+from spatialclaw.backends.preflight import alongside, preflight
 from spatialclaw.config import Resolved, Settings, resolve_settings
 from spatialclaw.errors import SpatialclawError
 from spatialclaw.kernel.kernel import Kernel
 from spatialclaw.kernel.options import KernelOptions
 from spatialclaw.kernel.pool import KernelPool
 from spatialclaw.kernel.results import CellResult
+from spatialclaw.notebook.live import LiveView, live_view
 from spatialclaw.traces import Recorder, Redactor, answer_json, new_run_dir
 
 __all__ = ["Session", "aask", "ask", "ask_resolved", "converse", "open_kernel"]
@@ -64,7 +66,7 @@ def ask(
     resolved = resolve_settings(settings)
     task = make_task(question, _paths(media), choices=choices, answer_type=answer_type)
     with LoopThread() as loop:
-        return loop.call(_answer(task, resolved))
+        return loop.call(_answer(task, resolved, live_view()))
 
 
 async def aask(
@@ -295,7 +297,7 @@ class Session:
 
     async def _open(self) -> None:
         settings = self._resolved.settings
-        self._recorder = await asyncio.to_thread(_recorder, settings, None)
+        self._recorder = await asyncio.to_thread(_recorder, settings, live_view())
         self._parts = await assemble(
             Task("", self._media),
             settings,
@@ -325,6 +327,7 @@ class Session:
             chosen = await resolve(self._resolved.settings, sources=self._resolved.sources)
             self._backend = chosen.backend
             parts.record.event("note", text=f"{chosen.backend.name}: {chosen.why}")
+            await preflight(chosen.backend.chat, pictures=bool(self._media))
         await parts.pose(task)
         return await converse(task, parts, self._backend, self._resolved.settings)
 
@@ -363,14 +366,18 @@ async def _answer(
         recorder = await asyncio.to_thread(_recorder, settings, on_event)
         try:
             recorder.event("note", text=f"backend {backend.name}: {chosen.why}")
-            parts = await assemble(
-                task,
-                settings,
-                recorder=recorder,
-                seed=settings.seed,
-                sources=resolved.sources,
-                pool=pool,
-                earlier=earlier,
+            parts = await alongside(
+                preflight(backend.chat, pictures=bool(task.media)),
+                lambda: assemble(
+                    task,
+                    settings,
+                    recorder=recorder,
+                    seed=settings.seed,
+                    sources=resolved.sources,
+                    pool=pool,
+                    earlier=earlier,
+                ),
+                Parts.aclose,
             )
             try:
                 return await converse(task, parts, backend, settings)
@@ -438,6 +445,8 @@ async def _branch(
 def _recorder(settings: Settings, on_event: Listener | None) -> Recorder:
     secrets = [settings.api_key.get_secret_value()] if settings.api_key else []
     recorder = Recorder(new_run_dir(settings.runs_dir), redactor=Redactor(secrets))
+    if isinstance(on_event, LiveView):
+        on_event.run_dir = recorder.run_dir
     if on_event is not None:
         recorder.listen(on_event)
     return recorder

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import hashlib
 import random
 import time
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from spatialclaw.agent.prompts import estimate_tokens
 from spatialclaw.agent.types import Task, Usage
 from spatialclaw.backends.base import ChatClient, ChatReply, Message, Policy, Purpose
 from spatialclaw.backends.capabilities import Capabilities, CapabilityStore, learn
+from spatialclaw.backends.preflight import CHECK_SECONDS, check_message
 from spatialclaw.backends.wire import (
     Completion,
     NoCompletion,
@@ -39,6 +41,10 @@ OPENAI_URL = "https://api.openai.com/v1"
 # Tokens that one picture takes, when a server does not count for us.
 PICTURE_TOKENS = 800
 MAX_REPLY = 8192
+CHECK_KEPT_SECONDS = 300.0
+
+# Endpoint, model and mark of what was checked in this process -> when.
+_passed: dict[tuple[str, str | None, str], float] = {}
 
 
 class ContextTooLong(BackendRejected):
@@ -168,6 +174,59 @@ class OpenAIChat:
             time.monotonic() - attempt.started,
             attempt.failures,
         )
+
+    async def check(self, *, pictures: bool) -> None:
+        """Finds out in a few seconds whether the endpoint can be used.
+
+        What was found is kept: for some minutes in this process, and in the capabilities. A server
+        that is merely slow passes.
+
+        Args:
+            pictures: Whether it will be sent pictures.
+
+        Raises:
+            BackendUnreachable: No connection.
+            BackendRejected: Wrong key, unknown model, or no pictures.
+            BackendReplyError: No OpenAI-compatible server.
+        """
+        secret = hashlib.sha256((self.options.api_key or "").encode()).hexdigest()[:8]
+        mark = f"{secret}{' with pictures' if pictures else ''}"
+        passed = _passed.get((self.base_url, self.model, mark))
+        if passed is not None and time.monotonic() - passed < CHECK_KEPT_SECONDS:
+            return
+        try:
+            async with asyncio.timeout(CHECK_SECONDS):
+                await self._check_once(mark, pictures)
+        except TimeoutError:
+            return
+        _passed[(self.base_url, self.model, mark)] = time.monotonic()
+
+    async def _check_once(self, mark: str, pictures: bool) -> None:
+        if self.model is None:
+            await self._choose_model()
+            listed = True
+        else:
+            listed = self.model in await self.models()
+        caps = self.capabilities
+        if listed and caps.seen.get("checked") in (mark, f"{mark} with pictures"):
+            return
+        options = replace(self.options, model=self.model, max_retries=1, timeout=CHECK_SECONDS)
+        quick = OpenAIChat(options, store=self._store, sleep=self._sleep)
+        text, picture = check_message()
+        message = Message("user", (picture, text) if pictures else (text,))
+        attempt = _Attempt([message], 16, None, None, raised=True)
+        try:
+            while await quick._try(attempt) is None:
+                pass
+        except (BackendUnreachable, ContextTooLong):
+            # It is there, and busy or failing: the run itself has more patience.
+            return
+        finally:
+            await quick.aclose()
+        caps.seen["checked"] = mark
+        if pictures:
+            caps.vision = True
+        self.save_capabilities()
 
     async def models(self) -> list[str]:
         """The names of the models on the server; empty when it does not list them.
@@ -471,6 +530,7 @@ class OpenAIBackend:
     """Lets the model behind an OpenAI-compatible server write the cells."""
 
     name = "openai"
+    concurrent = True  # several policies may ask at the same time
 
     def __init__(self, chat: ChatClient) -> None:
         self.chat = chat

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from spatialclaw.backends.base import ChatReply, Message, Purpose
 from spatialclaw.backends.openai import OpenAIChat
-from spatialclaw.errors import BackendReplyError, BackendUnreachable
+from spatialclaw.errors import BackendError, BackendReplyError, BackendUnreachable
 
 __all__ = ["PoolChat", "RunChat"]
 
@@ -64,6 +65,22 @@ class PoolChat:
         return await self.for_run().complete(
             messages, purpose=purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
         )
+
+    async def check(self, *, pictures: bool) -> None:
+        """Checks all endpoints; those that cannot be used rest.
+
+        Raises:
+            BackendError: None of them can; that of the first.
+        """
+        checks = (chat.check(pictures=pictures) for chat in self.chats)
+        found = await asyncio.gather(*checks, return_exceptions=True)
+        errors = {i: error for i, error in enumerate(found) if isinstance(error, BaseException)}
+        if len(errors) == len(self.chats):
+            raise errors[0]
+        for index, error in errors.items():
+            if not isinstance(error, BackendError):
+                raise error
+            self.rest(index)
 
     async def aclose(self) -> None:
         """Closes the connections of all."""

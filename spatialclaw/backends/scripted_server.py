@@ -101,8 +101,12 @@ class ScriptedServer:
         api_key: Requests without it are refused; None takes any.
         check: Called with the request's JSON; returns a refusal or None to go on with the script.
 
+    The small request by which a client first finds out whether a server can be used is answered
+    without the script, if it is not refused.
+
     Attributes:
         requests: JSON of the requests so far.
+        checks: JSON of those first requests.
         bodies: Their bytes.
     """
 
@@ -120,6 +124,7 @@ class ScriptedServer:
         self.model = model
         self.models = models if models is not None else [model]
         self.requests: list[dict[str, Any]] = []
+        self.checks: list[dict[str, Any]] = []
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.latency = latency
@@ -174,10 +179,14 @@ class ScriptedServer:
             request = json.loads(raw)
         except ValueError:
             return Reply(status=400, body=_error("no JSON"))
+        first = _is_check(request)
         with self._lock:
-            self.requests.append(request)
-            self.bodies.append(raw)
-            self.headers.append(headers)
+            if first:
+                self.checks.append(request)
+            else:
+                self.requests.append(request)
+                self.bodies.append(raw)
+                self.headers.append(headers)
         if request.get("model") not in self.models:
             return fault(
                 "404 model", body=_error(f"The model `{request.get('model')}` does not exist.")
@@ -185,6 +194,8 @@ class ScriptedServer:
         refusal = self._check(request) if self._check else None
         if refusal is not None:
             return refusal
+        if first:
+            return Reply("ready")
         if self._function is not None:
             answer: Answer | None = self._function(request)
         else:
@@ -251,6 +262,17 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.flush()
         if cut:
             self.close_connection = True
+
+
+def _is_check(request: dict[str, Any]) -> bool:
+    messages = request.get("messages")
+    if not isinstance(messages, list) or len(messages) != 1:
+        return False
+    from spatialclaw.backends.preflight import check_message
+
+    content = messages[0].get("content")
+    texts = [p.get("text") for p in content] if isinstance(content, list) else [content]
+    return check_message()[0] in texts
 
 
 def _completion(reply: Reply, raw: bytes) -> str:
