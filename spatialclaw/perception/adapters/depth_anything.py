@@ -47,8 +47,11 @@ class DepthAnything(TorchAdapter):
 
         processor = self.parts["processor"]
         tensors = [
-            processor(images=call.images[0], return_tensors="pt")["pixel_values"] for call in calls
+            # A picture of three rows would be taken for channels first if that were left open.
+            processor(images=c.images[0], return_tensors="pt", input_data_format="channels_last")
+            for c in calls
         ]
+        tensors = [each["pixel_values"] for each in tensors]
         # The processor keeps the aspect: only pictures of like shape go together.
         groups: dict[tuple[int, ...], list[int]] = {}
         for place, tensor in enumerate(tensors):

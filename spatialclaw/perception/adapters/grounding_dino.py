@@ -74,7 +74,10 @@ class GroundingDino(TorchAdapter):
         # A phrase at a time: together they run into one another ("cup plate") and labels mix.
         for phrase in asked:
             inputs = self.parts["processor"](
-                images=image, text=[f"{phrase}."], return_tensors="pt"
+                images=image,
+                text=[f"{phrase}."],
+                return_tensors="pt",
+                input_data_format="channels_last",
             ).to(self.device)
             found = self.parts["model"](**inputs)
             (kept,) = self.parts["processor"].post_process_grounded_object_detection(

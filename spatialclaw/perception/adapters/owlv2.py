@@ -62,7 +62,9 @@ class Owlv2(TorchAdapter):
             truncation=True,
             return_tensors="pt",
         ).to(self.device)
-        tensor = self.parts["pictures"](images=image, return_tensors="pt")["pixel_values"]
+        tensor = self.parts["pictures"](
+            images=image, return_tensors="pt", input_data_format="channels_last"
+        )["pixel_values"]
         found = self.parts["model"](
             input_ids=words["input_ids"],
             attention_mask=words["attention_mask"],
