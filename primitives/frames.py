@@ -18,6 +18,8 @@ from typing import Any, TypeVar, overload
 import numpy as np
 import numpy.typing as npt
 
+from spatialclaw.primitives.rich import Rich
+
 __all__ = ["MANIFEST_VERSION", "Frame", "Frames", "SceneObject", "map_frames", "open_frames"]
 
 MANIFEST_VERSION = 1
@@ -40,7 +42,7 @@ class SceneObject:
         return f"SceneObject({self.name!r}, id={self.id})"
 
 
-class Frame:
+class Frame(Rich):
     """One picture, with what is known about the camera that took it.
 
     Attributes:
@@ -157,7 +159,7 @@ class Frame:
         return f"<Frame {self.index} {self.name!r}{when}, {self.width}x{self.height}{has}>"
 
 
-class Frames(Sequence[Frame]):
+class Frames(Sequence[Frame], Rich):
     """A sequence of `Frame` in order of time or as given; slices are `Frames` too."""
 
     def __init__(

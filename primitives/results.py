@@ -13,6 +13,8 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
+from spatialclaw.primitives.rich import Rich
+
 __all__ = ["DepthMap", "Flow", "Mask", "Masks", "Matches", "Track", "Tracks"]
 
 BoolMask = npt.NDArray[np.bool_]
@@ -20,7 +22,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(eq=False)
-class Mask:
+class Mask(Rich):
     """One thing in one frame.
 
     Attributes:
@@ -78,7 +80,7 @@ class Mask:
         )
 
 
-class Masks(Sequence[Mask]):
+class Masks(Sequence[Mask], Rich):
     """Several `Mask`, filtered and sliced like an array: ``masks[masks.scores > 0.5]``."""
 
     def __init__(self, masks: Sequence[Mask] = (), *, method: str = "", note: str = "") -> None:
@@ -141,7 +143,7 @@ class Masks(Sequence[Mask]):
 
 
 @dataclass(eq=False)
-class DepthMap:
+class DepthMap(Rich):
     """Depth of one frame.
 
     Attributes:
@@ -184,7 +186,7 @@ class DepthMap:
 
 
 @dataclass(eq=False)
-class Flow:
+class Flow(Rich):
     """Optical flow from one frame to another.
 
     Attributes:
@@ -210,7 +212,7 @@ class Flow:
 
 
 @dataclass(eq=False)
-class Matches:
+class Matches(Rich):
     """Points of one frame found again in another.
 
     Attributes:
@@ -237,7 +239,7 @@ class Matches:
 
 
 @dataclass(eq=False)
-class Track:
+class Track(Rich):
     """One thing followed through time.
 
     Attributes:
@@ -273,7 +275,7 @@ class Track:
         )
 
 
-class Tracks(list[Track]):
+class Tracks(list[Track], Rich):
     """A list of `Track` with the method that made them in `method`."""
 
     def __init__(self, tracks: Sequence[Track] = (), *, method: str = "", note: str = "") -> None:

@@ -21,6 +21,7 @@ from spatialclaw.primitives.geometry.masks import mask_points
 from spatialclaw.primitives.geometry.planes import Plane, ground_plane
 from spatialclaw.primitives.geometry.points import Points, world_ref
 from spatialclaw.primitives.results import DepthMap, Mask
+from spatialclaw.primitives.rich import Rich
 from spatialclaw.primitives.rooms import Room, room_of
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ __all__ = ["Scene"]
 Floats = npt.NDArray[np.float64]
 
 
-class Scene:
+class Scene(Rich):
     """Frames placed in one world (metres when `metric`, z up when `up_known`).
 
     Attributes:

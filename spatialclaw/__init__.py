@@ -40,6 +40,9 @@ _HOMES = {
     "Task": "spatialclaw.agent.types",
     "aask": "spatialclaw.api",
     "ask": "spatialclaw.api",
+    # what %load_ext and %unload_ext look for
+    "load_ipython_extension": "spatialclaw.notebook",
+    "unload_ipython_extension": "spatialclaw.notebook",
 }
 
 

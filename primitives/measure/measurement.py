@@ -9,6 +9,7 @@ from typing import Any
 
 from spatialclaw.primitives.measure.units import Unit, parse_unit
 from spatialclaw.primitives.noted import note
+from spatialclaw.primitives.rich import Rich
 
 __all__ = ["Comparison", "Measurement"]
 
@@ -46,7 +47,7 @@ class Comparison:
 
 
 @dataclass(frozen=True, eq=False)
-class Measurement:
+class Measurement(Rich):
     """A measured number.
 
     Arithmetic with numbers and other measurements keeps the unit and the error (first order, errors

@@ -130,3 +130,8 @@ class Answer:
     interface: str = "code"
     run: Path | None = None
     reason: str = ""
+
+    def _repr_html_(self) -> str:
+        from spatialclaw.notebook.answers import answer_html
+
+        return answer_html(self)

@@ -31,7 +31,7 @@ def export(
     to: Annotated[str, typer.Option("--to", help="notebook, html, sft or png")],
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="file or folder to write (by default here, named as the run)"),
+        typer.Option("--out", "-o", help="file or folder to write (by default here, by the run's name)"),
     ] = None,
 ) -> int:
     """Make a notebook, a report, training data or pictures from the record of a run.

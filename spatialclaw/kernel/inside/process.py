@@ -120,9 +120,10 @@ def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
     _reseed()
     gc.freeze()
     from spatialclaw.kernel.inside.app import prewarm
-    from spatialclaw.primitives import runtime
+    from spatialclaw.primitives import rich, runtime
 
     runtime.connect(options.gateway)
+    rich.switch(options.namespace)
     app = prewarm()
     app.open(options.connection, tie)
     if options.namespace:
