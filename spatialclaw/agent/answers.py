@@ -77,12 +77,16 @@ def check_submission(
         natural = _natural_type(submission.value)
         fallback = _plain(submission.value)
         if not binding and natural != kind and fallback:
+            try:
+                sure = _confidence(submission.confidence)
+            except _Wrong:
+                sure = None
             return CheckedAnswer(
                 submission.value if natural != "text" else fallback,
                 submission.unit,
                 fallback,
                 natural,
-                None,
+                sure,
                 [str(wrong)],
                 soft=True,
             )

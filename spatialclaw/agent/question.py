@@ -161,11 +161,36 @@ _YES_NO = re.compile(
     r"^(?:is|are|was|were|does|do|did|can|could|has|have|had|will|would|should|am)\b[^?]*\?",
     re.IGNORECASE,
 )
+# A second question in the same sentence: no single number, word or letter answers both.
+_ASKS = r"how|what|which|who|whose|where|when|why"
+_TWO = re.compile(
+    rf"\b(?:{_ASKS}|is|are|was|were|do|does|did|can|has|have)\b[^?]*?[,;]?\s(?:and|or)\s+(?:also\s+)?"
+    rf"(?:(?:{_ASKS})\b|(?:is|are|was|were|do|does|did|can|has|have)\s+"
+    r"(?:the|an?|any|there|it|they|this|that|these|those|he|she|you|we)\b)"
+    r"|\bhow (?:far|tall|high|wide|long|large|big|deep|thick|fast|heavy|many \w+) and "
+    r"(?:how )?(?:far|tall|high|wide|long|large|big|deep|thick|fast|heavy)\b",
+    re.IGNORECASE,
+)
 _POINT = re.compile(
     r"\b(?:point(?:ing)? (?:to|at)|which pixel|pixel coordinates?|coordinates? of|locate)\b",
     re.IGNORECASE,
 )
 _BOX = re.compile(r"\bbounding box(?:es)?\b", re.IGNORECASE)
+
+
+# "In the third picture, how far ...": what is asked comes after.
+_LEAD_IN = re.compile(
+    r"(?:in|on|from|at|seen|measuring|given|using|looking|if|when|while|based|considering|with|for|"
+    r"during|between|after|before|relative|according|assuming|suppose|imagine)\b[^?]*?,\s+"
+    rf"(?=(?:{_ASKS}|is|are|was|were|do|does|did|can|could|has|have|had|will|would|approximately|"
+    r"roughly|about|estimate|measure|compute|calculate|determine|give|find)\b)",
+    re.IGNORECASE,
+)
+
+
+def _without_lead(part: str) -> str:
+    found = _LEAD_IN.match(part)
+    return part[found.end() :] if found else part
 
 
 def infer_form(
@@ -190,6 +215,8 @@ def infer_form(
     asked = _UNITS_ASKED.search(text)
     unit = canonical_unit(asked.group(1)) if asked else None
     sentences = [part for part in final if "?" in part] or final
+    if any(_TWO.search(part) for part in sentences) or sum("?" in part for part in final) > 1:
+        return None, None
     if any(_COUNT.search(part) for part in sentences):
         counted = _UNITS_COUNTED.search(text)
         if counted and canonical_unit(counted.group(1)) not in (None, "ratio"):
@@ -197,6 +224,7 @@ def infer_form(
         return "number", unit if unit not in (None, "px") else "count"
     if _BOX.search(text):
         return "box", None
+    sentences = [_without_lead(part) for part in sentences]
     if any(_NUMBER.match(part) for part in sentences):
         return "number", unit
     if any(_YES_NO.match(part) and not re.search(r"\bor\b", part) for part in sentences):

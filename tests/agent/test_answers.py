@@ -164,3 +164,11 @@ def test_scores_are_a_function_of_task_and_answer() -> None:
     assert scored(Task("?", truth=[0, 0, 10, 10], answer_type="box"), [0, 0, 10, 9]) is True
     assert scored(metres, None, status="failed") is False
     assert scored(Task("?"), 3) is None
+
+
+def test_an_answer_of_another_form_keeps_its_confidence() -> None:
+    checked = check_submission(
+        Task("How far is it?"), Submission("very far", confidence=0.4), suggested="number"
+    )
+    assert checked.soft
+    assert (checked.value, checked.confidence) == ("very far", 0.4)

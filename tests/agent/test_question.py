@@ -96,3 +96,24 @@ def test_options_that_are_none_are_told(options: list[str]) -> None:
 )
 def test_the_wording_suggests_a_form(question: str, kind: str | None, unit: str | None) -> None:
     assert infer_form(question) == (kind, unit)
+
+
+@pytest.mark.parametrize(
+    ("question", "form"),
+    [
+        ("How many chairs are there and is the door open?", (None, None)),
+        ("How far is the cup, and what colour is it?", (None, None)),
+        ("How tall and wide is the door?", (None, None)),
+        ("Which is nearer? How far is it?", (None, None)),
+        ("How many of the chairs are red and are facing the door?", ("number", "count")),
+        ("How many people and cars are there?", ("number", "count")),
+        ("What is the distance between the man and the woman?", ("number", None)),
+        ("In the third picture, how far is the bowl from the camera?", ("number", None)),
+        ("In the tenth picture, is the sofa behind the table?", ("yes_no", None)),
+        ("Measuring from the closest point, what is the distance in metres?", ("number", "m")),
+    ],
+)
+def test_two_questions_in_one_have_no_single_form(
+    question: str, form: tuple[str | None, str | None]
+) -> None:
+    assert infer_form(question) == form
