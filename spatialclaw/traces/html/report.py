@@ -78,6 +78,17 @@ def _page(run: Run, size: _Size) -> str:
     script = "\n".join(asset(name) for name in _SCRIPTS)
     sheet = styles()
 
+    placed: dict[str, int] = {}
+
+    def picture_of(name: str) -> Markup | str:
+        uri = album.uri(name)
+        if not uri:
+            return ""
+        if name in placed:
+            return Markup('data-same="picture-{}"').format(placed[name])
+        placed[name] = len(placed)
+        return Markup('id="picture-{}" src="{}"').format(placed[name], uri)
+
     def scene_of(name: str) -> Markup | str:
         return Markup('data-scene="{}"').format(keys[name]) if name in keys else ""
 
@@ -93,7 +104,7 @@ def _page(run: Run, size: _Size) -> str:
         "media": facts.media_of(run),
         "settings": facts.settings_of(run),
         "evidence": facts.evidence_of(story),
-        "picture_of": album.uri,
+        "picture_of": picture_of,
         "scene_of": scene_of,
         "scenes": [(keys[name], _data(scene)) for name, scene in scenes.items()],
         "styles": sheet,

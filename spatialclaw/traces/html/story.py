@@ -258,8 +258,8 @@ def _cell(story: Story, event: Mapping[str, Any]) -> Entry:
         entry.submission = {key: one_line(submission.get(key)) for key in fields}
     for variable in _list(result.get("variables"))[:100]:
         if isinstance(variable, dict):
-            fields = ("name", "type", "summary", "change")
-            entry.variables.append({key: one_line(variable.get(key), 400) for key in fields})
+            about = ("name", "type", "summary", "change")
+            entry.variables.append({key: one_line(variable.get(key), 400) for key in about})
     story._said, story._calls = "", []
     return entry
 

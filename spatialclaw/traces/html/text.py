@@ -11,14 +11,15 @@ __all__ = ["as_number", "as_text", "duration", "one_line", "short_json"]
 
 # Escape sequences of terminals: CSI, OSC (to BEL or ST) and the two-byte ones.
 _ANSI = re.compile(
-    r"\x1b\[[0-9;:?<=>]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\^_]|\x9b[0-9;?]*[@-~]"
+    r"\x1b\[[0-9;:?<=>]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"
+    r"|\x1b[@-Z\\^_]|\x9b[0-9;?]*[@-~]"
 )
 # Controls, and the marks that turn the direction of text around.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def as_text(value: Any, limit: int = 20_000) -> str:
-    """A value of a record as text for a page; what is too long keeps its head and its tail.
+    r"""A value of a record as text for a page; what is too long keeps its head and its tail.
 
     Args:
         value: Text, None (gives ""), or any other JSON value.
@@ -36,7 +37,7 @@ def as_text(value: Any, limit: int = 20_000) -> str:
     if len(value) > limit:
         half = max(1, limit // 2)
         left = len(value) - 2 * half
-        value = f"{value[:half]}\n\N{HORIZONTAL ELLIPSIS}{left} characters left out\N{HORIZONTAL ELLIPSIS}\n{value[-half:]}"
+        value = f"{value[:half]}\n[... {left} characters left out ...]\n{value[-half:]}"
     text = _ANSI.sub("", value).replace("\r\n", "\n").replace("\r", "\n")
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 

@@ -49,9 +49,15 @@
     if (link) { event.preventDefault(); go(1, ".entry.failed"); }
   });
 
+  // A picture that is shown twice is in the page once.
+  for (const image of document.querySelectorAll("img[data-same]")) {
+    const first = document.getElementById(image.dataset.same);
+    if (first) { image.src = first.src; }
+  }
+
   let dialog = null;
   document.addEventListener("click", (event) => {
-    const link = event.target.closest("a[data-zoom]");
+    const link = event.target.closest("[data-zoom]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) { return; }
     event.preventDefault();
     if (!dialog) {
