@@ -28,6 +28,7 @@ _USAGE_ERROR: type[Exception] = _CLICK["UsageError"]
 COMMANDS = (
     "ask",
     "eval",
+    "compare",
     "replay",
     "export",
     "kernelspec",

@@ -23,6 +23,7 @@ from spatialclaw.errors import (
     SpatialclawError,
 )
 from spatialclaw.evaluation.frames_cache import FramesCache
+from spatialclaw.evaluation.no_kernel import NoKernels
 from spatialclaw.evaluation.records import Result
 from spatialclaw.evaluation.rows import Row
 from spatialclaw.evaluation.throttle import OutOfMoney, Purse, Throttle, ThrottledChat
@@ -165,9 +166,11 @@ class Asker:
         self.backend, self.why = chosen.backend, chosen.why
         await _preflight(self.backend)
         self._throttle(self.backend)
-        self._pool = kernel_pool(settings, size=min(self._warm, self.concurrency))
-        if settings.interface != "direct":
-            self._pool.fill()
+        if settings.interface == "direct":
+            self._pool = NoKernels()
+        else:
+            # Kernels start with the first question: nothing may be asked at all.
+            self._pool = kernel_pool(settings, size=min(self._warm, self.concurrency))
 
     @property
     def allowed(self) -> int:

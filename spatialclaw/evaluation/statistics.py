@@ -18,6 +18,7 @@ __all__ = [
     "Interval",
     "bootstrap_of",
     "cluster_interval",
+    "holm",
     "mcnemar_exact",
     "paired_difference",
     "pass_at_k",
@@ -230,6 +231,11 @@ def paired_difference(
     sums, counts = _by_group(change, groups)
     mean = float(change.mean())
     low, high = _percentiles(_ratios(sums, counts, resamples, seed), level)
+    if low == high:
+        # Every draw is alike, which does not mean that there is no doubt: as many groups as these
+        # may all agree while so large a share of others would not.
+        doubt = wilson(0, len(sums), level).high
+        low, high = max(-1.0, low - doubt), min(1.0, high + doubt)
     gained, lost = int((change > 0).sum()), int((change < 0).sum())
     binary = bool(np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all())
     return Difference(
@@ -288,7 +294,25 @@ def mcnemar_exact(gained: int, lost: int) -> float:
     if not n:
         return 1.0
     tail = sum(math.comb(n, i) for i in range(min(gained, lost) + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return min(1.0, float(2 * tail / 2**n))
+
+
+def holm(values: Sequence[float]) -> list[float]:
+    """p-values of several tests at once, adjusted by Holm's step-down method (Holm 1979).
+
+    Args:
+        values: One p a test.
+
+    Returns:
+        In the same order; never smaller than given, and never above 1.
+    """
+    order = sorted(range(len(values)), key=lambda i: values[i])
+    adjusted = [0.0] * len(values)
+    highest = 0.0
+    for rank, i in enumerate(order):
+        highest = max(highest, min(1.0, (len(values) - rank) * values[i]))
+        adjusted[i] = highest
+    return adjusted
 
 
 def _members(groups: Sequence[Hashable]) -> list[npt.NDArray[np.int64]]:
