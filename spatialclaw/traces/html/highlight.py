@@ -18,9 +18,9 @@ def highlight(code: str) -> Markup:
     """Python code as HTML with a class for each kind of token; everything in it is escaped."""
     if len(code) > _LONGEST:
         return Markup("<pre class=code>{}</pre>").format(code)  # colours take seconds there
-    from pygments import highlight as colour  # type: ignore[import-untyped]
-    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
-    from pygments.lexers import PythonLexer  # type: ignore[import-untyped]
+    from pygments import highlight as colour
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import PythonLexer
 
     formatter = HtmlFormatter(nowrap=True, classprefix="h-")
     lexer = PythonLexer(stripnl=False, ensurenl=False)
@@ -31,7 +31,7 @@ def highlight(code: str) -> Markup:
 @lru_cache(maxsize=1)
 def code_styles() -> str:
     """The style sheet for `highlight`: light, and dark where the reader or the page wants it."""
-    from pygments.formatters import HtmlFormatter  # type: ignore[import-untyped]
+    from pygments.formatters import HtmlFormatter
 
     def rules(style: str, scope: str) -> str:
         formatter = HtmlFormatter(style=style, classprefix="h-")
