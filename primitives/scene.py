@@ -26,6 +26,7 @@ from spatialclaw.primitives.rooms import Room, room_of
 
 if TYPE_CHECKING:
     from spatialclaw.primitives.fusion import Mesh
+    from spatialclaw.primitives.wandering import Wandering
 
 __all__ = ["Scene"]
 
@@ -207,14 +208,38 @@ class Scene(Rich):
         made.extent = made.extent + 3 * float(min(footprints)) * 0.8
         return made
 
+    def motion(self, thing: Sequence[Mask]) -> Wandering:
+        """Where a thing is in each frame that shows it, and whether it moved.
+
+        Args:
+            thing: Masks of the same thing, at most one a frame.
+
+        Raises:
+            Unavailable: Fewer than two sightings have depth.
+
+        Example:
+            ``scene.motion(segment(frames[0], "car") + segment(frames[5], "car"))``
+        """
+        from spatialclaw.primitives.wandering import wandering
+
+        biggest = max(thing, key=lambda mask: mask.area_px)
+        try:
+            size = self.box(biggest).length
+        except PrimitiveError:  # too little of it: then only noise counts
+            size = 0.0
+        return wandering(thing, self.frames, size=size)
+
     def objects(self, masks: Sequence[Mask]) -> list[Box3D]:
         """A box in the world for each thing; masks with the same id are one thing.
+
+        The box of a thing that moves is that of its largest sighting.
 
         Args:
             masks: Masks in frames of the scene; those without depth under them are left out.
 
         Returns:
-            One `Box3D` a thing, with label, center, extents and points.
+            One `Box3D` a thing, with label, center, extents, points and, for a thing seen in
+            several frames, `.motion`.
 
         Example:
             ``scene.objects(segment(frames[0], "chair"))``
@@ -231,8 +256,15 @@ class Scene(Rich):
                     seen.append((mask, self.points_of(mask)))
                 except NothingFound:
                     continue
-            if seen and sum(len(p) for _, p in seen) >= 4:
-                boxes.append(self.box([mask for mask, _ in seen]))
+            if not seen or sum(len(p) for _, p in seen) < 4:
+                continue
+            sightings = [mask for mask, _ in seen]
+            motion = self._motion_of(sightings)
+            if motion is not None and motion.moved:
+                sightings = [max(sightings, key=lambda mask: mask.area_px)]
+            made = self.box(sightings)
+            made.motion = motion
+            boxes.append(made)
         return boxes
 
     def floor(self) -> Plane:
@@ -328,6 +360,16 @@ class Scene(Rich):
             cloud = self.points_of(thing)
             return Points(np.median(cloud.plain, axis=0), self.ref, metric=self.metric)
         return self.to_world(position_of(thing))
+
+    def _motion_of(self, sightings: Sequence[Mask]) -> Wandering | None:
+        """How a thing moved, or None when it is seen once, or twice in one frame."""
+        frames = [mask.frame for mask in sightings]
+        if len(frames) < 2 or len(set(frames)) < len(frames):
+            return None
+        try:
+            return self.motion(sightings)
+        except PrimitiveError:  # too few sightings with depth
+            return None
 
     def _index(self, mask: Mask) -> int:
         for i, frame in enumerate(self.frames):

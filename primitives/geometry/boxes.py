@@ -31,6 +31,7 @@ class Box3D:
         front: (3,) direction the thing faces, or None when it is not known.
         sigma: One standard deviation of a length, same unit, or None.
         points: The points it was put around, when kept.
+        motion: How it moved over the frames that show it, when that is known.
     """
 
     center: Points
@@ -42,6 +43,7 @@ class Box3D:
     front: Floats | None = None
     sigma: float | None = None
     points: Points | None = field(default=None, repr=False)
+    motion: Any = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self.axes = np.asarray(self.axes, dtype=np.float64)

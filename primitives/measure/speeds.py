@@ -21,7 +21,7 @@ from spatialclaw.primitives.measure.measurement import Measurement
 from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
 from spatialclaw.primitives.results import Mask, Masks, Track
 
-__all__ = ["speed", "speed_px"]
+__all__ = ["places", "speed", "speed_px"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -55,7 +55,7 @@ def speed(
     """
     masks = isinstance(track, Masks | list) and all(isinstance(item, Mask) for item in track)
     if isinstance(track, Track) or masks:
-        path, when = _places(track, frames)
+        path, when = places(track, frames)
     else:
         path, when = track, np.asarray([] if times is None else times, dtype=np.float64)
     if times is not None:
@@ -84,7 +84,7 @@ def speed_px(track: Track, *, kind: Literal["mean", "net", "max"] = "mean") -> M
     return Measurement(value, "px/s", sigma, (line,), f"{kind} speed in the picture")
 
 
-def _places(track: Any, frames: Any) -> tuple[Points, Floats]:
+def places(track: Any, frames: Any) -> tuple[Points, Floats]:
     """Where a thing is in each frame, in the world when poses are known."""
     rows, sigmas, when, refs, metric, method = [], [], [], [], True, ""
     sightings = _whole(_sightings(track, frames))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rooms import Room, furnished, standing
+from rooms import INTRINSICS, Room, furnished, standing
 
 from spatialclaw.primitives import context, draw, geometry, measure
 from spatialclaw.primitives.errors import (
@@ -13,7 +13,7 @@ from spatialclaw.primitives.errors import (
     ScaleUnknown,
     Unavailable,
 )
-from spatialclaw.primitives.frames import Frames
+from spatialclaw.primitives.frames import Frames, SceneObject
 from spatialclaw.primitives.geometry import look_at, points
 from spatialclaw.primitives.render import HOLE, render
 from spatialclaw.primitives.results import DepthMap, Mask
@@ -227,3 +227,39 @@ def test_the_birds_eye_view_shows_objects_cameras_and_the_way(home):
 def test_a_scene_prints_as_one_useful_line(home):
     _, _, scene = home
     assert repr(scene) == "<Scene: 6 frames by poses and depth of the capture, metres, z up>"
+
+
+def test_things_tell_whether_they_moved() -> None:
+    """A stool that stands, and one that is carried 0.9 m; the camera walks meanwhile."""
+    poses = [standing(x=1.6 + 0.15 * i) for i in range(4)]
+    still, moving = [], []
+    for i, pose in enumerate(poses):
+        room = Room().add("stool", (3.0, 2.6, 0.22), (0.4, 0.4, 0.44))
+        room.add("box", (1.4 + 0.3 * i, 3.2, 0.2), (0.4, 0.4, 0.4))
+        depth, ids = room.see(pose)
+        still.append(depth)
+        moving.append(ids)
+    shift = np.eye(4)
+    shift[:3, 3] = -poses[0][:3, 3]
+    frames = Frames.from_arrays(
+        [np.repeat((40 * ids + 60)[..., None], 3, -1).astype(np.uint8) for ids in moving],
+        depths=still,
+        instances=moving,
+        objects=[SceneObject("stool", 1), SceneObject("box", 2)],
+        intrinsics=[INTRINSICS] * 4,
+        poses=[shift @ pose for pose in poses],
+        times=[0.0, 1.0, 2.0, 3.0],
+    )
+    scene = Scene.from_frames(frames)
+    masks = [
+        Mask(ids == number, i, label=name, id=number)
+        for i, ids in enumerate(moving)
+        for number, name in ((1, "stool"), (2, "box"))
+    ]
+    by_name = {box.label: box for box in scene.objects(masks)}
+    assert not by_name["stool"].motion.moved
+    carried = by_name["box"].motion
+    assert carried.moved
+    assert carried.distance == pytest.approx(0.9, abs=0.08)
+    assert carried.speed == pytest.approx(0.3, abs=0.03)
+    assert by_name["box"].length < 0.6
