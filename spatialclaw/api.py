@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from spatialclaw.agent.assemble import Parts, assemble
-from spatialclaw.agent.budget import limits_from
+from spatialclaw.agent.converse import converse
 from spatialclaw.agent.earlier import Earlier
-from spatialclaw.agent.environment import Environment
-from spatialclaw.agent.loop import run
 from spatialclaw.agent.prompts import Prompts
 from spatialclaw.agent.record import record_cell
 from spatialclaw.agent.sync import LoopThread
@@ -390,56 +388,6 @@ async def _answer(
             recorder.close()
     finally:
         await backend.aclose()
-
-
-async def converse(task: Task, parts: Parts, backend: Backend, settings: Settings) -> Answer:
-    """Lets a backend answer a question with parts that are assembled; by votes if so set."""
-    if settings.votes == 1:
-        return await _branch(task, parts, backend, settings, settings.seed)
-    from spatialclaw.agent.votes import vote
-
-    start = "before the votes"
-    await parts.kernel.snapshot(start)
-    parts.record.event("snapshot", action="keep", name=start, text="")
-
-    async def branch(number: int) -> Answer:
-        if number:
-            said = await parts.kernel.restore(start)
-            parts.record.event("snapshot", action="restore", name=start, text=said)
-        parts.record.event("note", text=f"branch {number + 1} of {settings.votes}")
-        return await _branch(task, parts, backend, settings, settings.seed + number)
-
-    answer = await vote(settings.votes, branch)
-    parts.record.answer(answer_json(answer))
-    return answer
-
-
-async def _branch(
-    task: Task, parts: Parts, backend: Backend, settings: Settings, seed: int
-) -> Answer:
-    without = [name.strip() for name in settings.without.split(",") if name.strip()]
-    environment = Environment(settings, prompts=Prompts(settings.prompts_dir, without=without))
-    environment.options["route"] = settings.route
-    kept = [name.strip() for name in settings.primitives.split(",") if name.strip()]
-    environment.options["primitives"] = kept
-    environment.options["earlier"] = parts.earlier
-    observation = await environment.areset(
-        task,
-        media=parts.media,
-        kernel=parts.kernel,
-        recorder=parts.record,
-        limits=limits_from(settings),
-        chat=backend.chat,
-        seed=seed,
-    )
-    parts.tools.chat = environment.chat
-    return await run(
-        backend.policy(task),
-        environment,
-        observation,
-        backend=backend.name,
-        model=backend.model,
-    )
 
 
 def _recorder(settings: Settings, on_event: Listener | None) -> Recorder:

@@ -251,6 +251,15 @@ class ModelPolicy:
         self._last_reply = text
         return text
 
+    def assume(self, observation: Observation, reply: str) -> None:
+        """Takes a plan that another branch made for its own.
+
+        Args:
+            observation: The first, which asked for it.
+            reply: The plan.
+        """
+        self._first, self._last_reply = observation, reply
+
     async def _choose_route(self, observation: Observation, run: RunContext) -> None:
         """Lets a cheap look decide, where the settings and the wording leave it open."""
         mode = run.settings.get("route", "never")

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from spatialclaw.agent.answers import format_number
-from spatialclaw.agent.types import Answer, Usage
+from spatialclaw.agent.types import Answer, Task, Usage
 from spatialclaw.agent.units import canonical_unit, convert, dimension
 
-__all__ = ["combine", "vote"]
+__all__ = ["combine", "failed_vote", "vote"]
 
 # Numbers this close (relative) count as the same answer.
 SAME = 0.1
@@ -25,6 +25,12 @@ async def vote(count: int, branch: Callable[[int], Awaitable[Answer]]) -> Answer
         branch: Gives the answer of branch i, from 0.
     """
     return combine([await branch(number) for number in range(count)])
+
+
+def failed_vote(task: Task, reason: str) -> Answer:
+    """The vote of a branch that broke off."""
+    kind = "choice" if task.choices else task.answer_type or "text"
+    return Answer(None, "", answer_type=kind, status="failed", reason=reason)
 
 
 def combine(answers: list[Answer]) -> Answer:

@@ -1,4 +1,3 @@
-# ruff: noqa: E501  (cells in one line each)
 """The ledger of evidence, what it misses, and the second opinion."""
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -235,7 +236,62 @@ def test_a_replay_that_goes_another_way_says_so(photo: Path, tmp_path: Path) -> 
         )  # fmt: skip
 
 
-def test_votes_start_from_the_same_state(photo: Path, tmp_path: Path) -> None:
+def test_votes_run_side_by_side_from_one_plan(photo: Path, tmp_path: Path) -> None:
+    values = {0: 2.0, 1: 2.1, 2: 7.0}
+    meeting = threading.Barrier(3, timeout=20)
+
+    def script(request: dict[str, Any]) -> str:
+        turn = sum(m["role"] == "assistant" for m in request["messages"])
+        if turn == 0:
+            return "The plan of all."
+        if turn == 1:
+            meeting.wait()  # nobody goes on before all three have asked
+            return cell("print('seen' in dir())\nseen = 1\nshow(frames[0])")
+        return cell(f"submit({values[request['seed']]}, 'm')")
+
+    with ScriptedServer(script) as server:
+        answer = sc.ask(photo, "How far is it?", votes=3, **options(server, tmp_path))
+        turns = [sum(m["role"] == "assistant" for m in r["messages"]) for r in server.requests]
+        seeds = sorted(r["seed"] for r in server.requests)
+        plans = {r["messages"][2]["content"] for r in server.requests if len(r["messages"]) > 2}
+    assert answer.value == 2.1
+    assert answer.confidence == pytest.approx(2 / 3, abs=1e-3)
+    assert sorted(turns) == [0, 1, 1, 1, 2, 2, 2]
+    assert seeds == [0, 0, 0, 1, 1, 2, 2]
+    assert plans == {"The plan of all."}
+    main = Run(str(answer.run))
+    runs = [main, *(Run(main.path / "votes" / str(n)) for n in (2, 3))]
+    for run, value in zip(runs, values.values(), strict=True):
+        assert run.cells[0]["result"]["stdout"].strip() == "False"
+        assert [e["text"] for e in run.events("plan")] == ["The plan of all."]
+        assert run.cells[-1]["result"]["submission"]["value"] == value
+    recorded = main.answer
+    assert recorded is not None
+    assert recorded["answer"] == 2.1
+    assert recorded["usage"]["requests"] == 7
+
+
+def test_a_branch_that_breaks_off_is_a_vote_less(photo: Path, tmp_path: Path) -> None:
+    def script(request: dict[str, Any]) -> Any:
+        if request["seed"] == 1:
+            return FAULTS["401"]
+        turn = sum(m["role"] == "assistant" for m in request["messages"])
+        return "Plan." if turn == 0 else cell("submit(2.0, 'm')")
+
+    with ScriptedServer(script) as server:
+        answer = sc.ask(photo, "How far is it?", votes=3, **options(server, tmp_path))
+    assert answer.value == 2.0
+    assert answer.confidence == pytest.approx(2 / 3, abs=1e-3)
+    with ScriptedServer(lambda r: FAULTS["401"]) as server, pytest.raises(BackendRejected):
+        sc.ask(photo, "How far is it?", votes=2, **options(server, tmp_path))
+
+
+def test_votes_of_one_who_writes_one_at_a_time_follow_each_other(
+    photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spatialclaw.backends.openai import OpenAIBackend
+
+    monkeypatch.setattr(OpenAIBackend, "concurrent", False)
     script: list[Any] = []
     for value in (2.0, 2.1, 7.0):
         script += ["Plan.", cell("print('seen' in dir())\nseen = 1"), cell(f"submit({value}, 'm')")]
@@ -243,13 +299,9 @@ def test_votes_start_from_the_same_state(photo: Path, tmp_path: Path) -> None:
         answer = sc.ask(photo, "How far is it?", votes=3, **options(server, tmp_path))
         seeds = {request["seed"] for request in server.requests}
     assert answer.value == 2.1
-    assert answer.confidence == pytest.approx(2 / 3, abs=1e-3)
     outputs = [c["result"]["stdout"].strip() for c in Run(str(answer.run)).cells]
     assert outputs[::2] == ["False"] * 3
     assert seeds == {0, 1, 2}
-    recorded = Run(str(answer.run)).answer
-    assert recorded is not None
-    assert recorded["answer"] == 2.1
 
 
 def test_a_second_opinion_over_http(photo: Path, tmp_path: Path) -> None:
