@@ -41,6 +41,32 @@ def connection_info(prefix: str, key: str) -> dict[str, Any]:
     }
 
 
+class _Cell:
+    """A cell that runs: how much of its output has come."""
+
+    def __init__(self, request: str, collector: Collector) -> None:
+        self.request = request
+        self._collector = collector
+        self._got = 0
+        self._wanted: int | None = None
+        self._whole = asyncio.get_running_loop().create_future()
+
+    def take(self, kind: str, content: dict[str, Any]) -> None:
+        """Takes one message."""
+        self._got += 1
+        if kind != "status":
+            self._collector.add(kind, content)
+        if self._got == self._wanted and not self._whole.done():
+            self._whole.set_result(None)
+
+    async def complete(self, count: Any) -> bool:
+        """Waits until so many messages have come; whether they have."""
+        self._wanted = count if type(count) is int else -1
+        if self._got < self._wanted:
+            await asyncio.wait({self._whole}, timeout=_IDLE_SECONDS)
+        return self._got >= self._wanted >= 0
+
+
 class Channel:
     """Shell and iopub of a kernel.
 
@@ -58,6 +84,8 @@ class Channel:
         self._shell = self._connect(context, zmq.DEALER, info["shell_port"])
         self._iopub = self._connect(context, zmq.SUB, info["iopub_port"])
         self._iopub.setsockopt(zmq.SUBSCRIBE, b"")
+        self._cell: _Cell | None = None
+        self._pumping: asyncio.Task[None] | None = None
 
     def _connect(self, context: zmq.asyncio.Context, kind: int, port: int) -> zmq.asyncio.Socket:
         socket: zmq.asyncio.Socket = context.socket(kind)
@@ -116,21 +144,19 @@ class Channel:
             if message is not None and message["parent_header"].get("msg_id") == request:
                 return dict(message["content"])
 
-    async def outputs(self, request: str, collector: Collector) -> None:
-        """Collects the outputs of a request until its idle status."""
+    async def _pump(self) -> None:
+        """Takes what comes on iopub, for the cell that runs; what is of no cell is dropped."""
         turn = time.monotonic()
         while True:
             if time.monotonic() - turn > _TURN_SECONDS:
                 await asyncio.sleep(0)  # a flood is always ready: others have to have their turn
                 turn = time.monotonic()
             message = await self._receive(self._iopub)
-            if message is None or message["parent_header"].get("msg_id") != request:
+            cell = self._cell
+            if message is None or cell is None:
                 continue
-            kind, content = message["header"]["msg_type"], message["content"]
-            if kind != "status":
-                collector.add(str(kind), content)
-            elif content.get("execution_state") == "idle":
-                return
+            if message["parent_header"].get("msg_id") == cell.request:
+                cell.take(str(message["header"]["msg_type"]), message["content"])
 
     async def cell(
         self,
@@ -143,39 +169,33 @@ class Channel:
         Args:
             code: The cell.
             collector: Takes its outputs.
-            meanwhile: Done between the reply and the end of the outputs.
+            meanwhile: Done after the cell when something may have been written past Python.
 
         Returns:
-            The status of the reply: "ok", "error" or "aborted".
+            The status of the reply: "ok" or "error".
         """
-        content = {
-            "code": code,
-            "silent": False,
-            "store_history": True,
-            "user_expressions": {},
-            "allow_stdin": False,
-            "stop_on_error": False,
-        }
-        request = self.send("execute_request", content)
-        idle = asyncio.ensure_future(self.outputs(request, collector))
+        if self._pumping is None or self._pumping.done():
+            self._pumping = asyncio.ensure_future(self._pump())
+        request = self.send("spatialclaw_cell", {"code": code})
+        cell = self._cell = _Cell(request, collector)
         try:
             reply = await self.reply(request)
-            if meanwhile is not None:
+            if meanwhile is not None and reply.get("raw") is not False:
                 await meanwhile()
-            if not idle.done():
-                await asyncio.wait({idle}, timeout=_IDLE_SECONDS)
-            if not idle.done():
+            if not await cell.complete(reply.get("outputs")):
                 collector.note("the end of the output is missing")
-                idle.cancel()
-                await asyncio.gather(idle, return_exceptions=True)
+                await self._stop()
                 await self._reconnected()
-            else:
-                idle.result()
+            collector.reported(reply.get("report"))
             return str(reply.get("status"))
         finally:
-            if not idle.done():
-                idle.cancel()
-                await asyncio.gather(idle, return_exceptions=True)
+            self._cell = None
+
+    async def _stop(self) -> None:
+        pumping, self._pumping = self._pumping, None
+        if pumping is not None:
+            pumping.cancel()
+            await asyncio.gather(pumping, return_exceptions=True)
 
     async def _reconnected(self) -> None:
         """Waits until outputs come through again: a message over the limit ends the connection."""
@@ -187,5 +207,7 @@ class Channel:
 
     def close(self) -> None:
         """Closes the sockets."""
+        if self._pumping is not None:
+            self._pumping.cancel()
         self._shell.close()
         self._iopub.close()

@@ -151,6 +151,11 @@ class Collector:
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             self.note(f"a malformed {msg_type[:40]} message was dropped ({type(error).__name__})")
 
+    def reported(self, report: Any) -> None:
+        """Takes the kernel's report of the cell."""
+        if isinstance(report, dict):
+            self.report = report
+
     def raw(self, out: dict[str, Any] | None, err: dict[str, Any] | None) -> None:
         """Takes what was written past Python to descriptors 1 and 2."""
         for name, report in (("stdout", out), ("stderr", err)):

@@ -69,7 +69,7 @@ async def run_cell(
     """Runs a cell until it has ended one way or another; never longer than a second over."""
     began = time.monotonic()
     collector = Collector(options.max_output, options.max_images)
-    raw: list[Any] = []
+    raw: list[Any] = [None, None]
 
     async def raw_output() -> None:
         raw[:] = await tree.raw_output()

@@ -43,7 +43,6 @@ class LifeLine:
         self.guard_pid: int | None = None
         self.lost: asyncio.Event = asyncio.Event()
         self.on_gone: Callable[[str], None] | None = None
-        self.sizes: dict[str, int] = {}
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(path))
         path.chmod(0o666)  # the folder keeps others out; the kernel may be another user
@@ -164,8 +163,6 @@ class LifeLine:
             _settle(self.exited(int(message["gen"])), ending)
         elif event == "snap":
             _settle(self.snapped(str(message["name"])), "" if message["ok"] else message["why"])
-        elif event == "sizes":
-            self.sizes = {str(name): int(size) for name, size in message["sizes"].items()}
         elif event == "gone":
             name = str(message["name"])
             _settle(self.snapped(name), "it ended")

@@ -202,8 +202,6 @@ class Tree:
     async def keep(self, live: Live, name: str, *, most: int, most_bytes: int) -> str:
         """Leaves a sleeping copy of the kernel; the oldest go when there are too many.
 
-        What the copies hold alone is known from when the last one was made.
-
         Returns:
             "" or why there is none.
 
@@ -214,7 +212,7 @@ class Tree:
         done = self.life.snapped(name)
         # the guard tells how it went; nobody has to wait for the reply, and cells may follow at
         # once: the kernel takes what it is asked in order
-        live.channel.send("spatialclaw_request", {"op": "snapshot", "name": name})
+        live.channel.send("spatialclaw_snapshot", {"name": name})
 
         async def kept() -> str:
             return await done
@@ -228,12 +226,21 @@ class Tree:
         if name in self.snapshots:
             self.snapshots.remove(name)
         self.snapshots.append(name)
-        sizes = self.life.sizes
-        while len(self.snapshots) > max(1, most) or (
-            len(self.snapshots) > 1 and sum(sizes.get(n, 0) for n in self.snapshots) > most_bytes
-        ):
+        while len(self.snapshots) > max(1, most):
             await self.drop(self.snapshots[0])
+        if len(self.snapshots) > 2:  # the last two are of the present and of the cell before
+            await self._bound(most_bytes)
         return ""
+
+    async def _bound(self, most_bytes: int) -> None:
+        """Drops the oldest copies as long as they together hold too much memory alone."""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            report = await self.life.order("sizes")
+            sizes = dict(report["sizes"])
+            while len(self.snapshots) > 1:
+                if sum(int(sizes.get(name, 0)) for name in self.snapshots) <= most_bytes:
+                    return
+                await self.drop(self.snapshots[0])
 
     async def drop(self, name: str) -> None:
         """Ends a sleeping copy."""

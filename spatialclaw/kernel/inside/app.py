@@ -8,31 +8,29 @@ import hmac
 import json
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import comm
 import ipykernel.debugger
 import zmq
-from ipykernel.compiler import XCachingCompiler
-from ipykernel.iostream import IOPubThread
+from ipykernel.iostream import BackgroundSocket, IOPubThread
 from ipykernel.ipkernel import IPythonKernel
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.kernelbase import Kernel as KernelBase
 from ipykernel.zmqshell import ZMQInteractiveShell
 from jupyter_client.session import Session
-from tornado.ioloop import IOLoop
 from traitlets import Type
 from traitlets.config import Config
 
+from spatialclaw.kernel.inside import plain
 from spatialclaw.kernel.inside.cell import CellWatch
-from spatialclaw.kernel.inside.sleep import Woken
+from spatialclaw.kernel.inside.sleep import Refused, Woken, snapshot
 from spatialclaw.kernel.inside.stream import CappedStream
 from spatialclaw.kernel.inside.trace import describe
 from spatialclaw.kernel.inside.wire import Tie
 
-__all__ = ["App", "Order", "prewarm"]
+__all__ = ["App", "prewarm"]
 
 _buried: list[Any] = []
 """Objects of a life before a snapshot: their descriptors are closed, they must never be freed."""
@@ -45,13 +43,6 @@ class NoThread:
 
     def __bool__(self) -> bool:
         return False
-
-
-@dataclass
-class Order:
-    """What to do when the event loop has stopped."""
-
-    name: str
 
 
 async def _tick() -> None:
@@ -67,6 +58,7 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
     """
 
     last_error: dict[str, Any] | None = None
+    displayhook_class = Type(plain.DisplayHook)
 
     def init_profile_dir(self, profile_dir: Any) -> None:
         """None: nothing of these kernels is kept in the user's folders."""
@@ -98,8 +90,35 @@ class Shell(ZMQInteractiveShell):  # type: ignore[misc]
         self._showtraceback(etype, value, lines)
 
 
+class Counted(Session):  # type: ignore[misc]
+    """Counts what is published for each request, so that the host knows when it has all of it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.published: dict[str, list[None]] = {}
+
+    def send(self, stream: Any, *args: Any, **kwargs: Any) -> Any:
+        """Sends a message."""
+        message = super().send(stream, *args, **kwargs)
+        if message and isinstance(stream, BackgroundSocket | IOPubThread):
+            request = message["parent_header"].get("msg_id")
+            if request is not None:
+                self.published.setdefault(request, []).append(None)
+        return message
+
+    def count(self, request: str) -> int:
+        """How many messages a request has published; forgets all that came before."""
+        count = len(self.published.get(request, ()))
+        self.published = {}
+        return count
+
+
 class Kernel(IPythonKernel):  # type: ignore[misc]
-    """IPython's kernel with our report after each cell and our requests on the shell channel."""
+    """IPython's kernel with our report after each cell and our requests on the shell channel.
+
+    The host runs cells with `spatialclaw_cell`, which answers with one message where Jupyter's
+    `execute_request` takes five; both do the same otherwise.
+    """
 
     _execute_sleep = 0
     _supports_kernel_subshells = False
@@ -116,19 +135,45 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         for kind in ("comm_open", "comm_msg", "comm_close"):
             self.shell_handlers[kind] = getattr(self.comm_manager, kind)
         self.shell_handlers["spatialclaw_request"] = self.spatialclaw_request
+        self.shell_handlers["spatialclaw_cell"] = self.spatialclaw_cell
+        self.shell_handlers["spatialclaw_snapshot"] = self.spatialclaw_snapshot
         self.watch: CellWatch | None = None
+
+    def _publish_status(self, status: str, channel: str, parent: Any = None) -> None:
+        """Says that it is busy or idle, but not to the host, which knows."""
+        about = parent or self.get_parent(channel)
+        kind = about.get("header", {}).get("msg_type") if about else None
+        if kind not in ("spatialclaw_cell", "spatialclaw_snapshot"):
+            super()._publish_status(status, channel, parent)
 
     async def do_execute(self, code: str, silent: bool, *args: Any, **kwargs: Any) -> Any:
         """Runs a cell between the two halves of the watch."""
-        while self.app.order is not None:  # noqa: ASYNC110 (it is over at the next turn)
-            await asyncio.sleep(0)  # a snapshot was asked for before this cell: it comes first
         if silent or self.watch is None:
             return await super().do_execute(code, silent, *args, **kwargs)
-        self.shell.last_error = None
         self.watch.before(code)
+        try:
+            reply = await self._run(code, *args, **kwargs)
+        finally:
+            report = self.watch.after(self.shell.last_error)
+        self.watch.publish(report)
+        return reply
+
+    async def _run(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        self.shell.last_error = None
+        made = plain.compiled(self.shell, code)
+        if made is not None:
+            ok = plain.run(self.shell, code, made)
+            error = self.shell.last_error or {}
+            reply: dict[str, Any] = {"status": "ok" if ok else "error"}
+            reply |= {"payload": [], "user_expressions": {}}
+            reply["execution_count"] = self.execution_count - 1
+            if not ok:
+                reply |= {"ename": error.get("name", ""), "evalue": error.get("message", "")}
+                reply["traceback"] = error.get("traceback", "").splitlines()
+            return reply
         ticking = asyncio.ensure_future(_tick())
         try:
-            reply = await super().do_execute(code, silent, *args, **kwargs)
+            reply = await super().do_execute(code, False, *args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             # IPython met an exception it cannot print, or was interrupted on its way out
             reply = {"status": "error", "ename": type(error).__name__, "evalue": ""}
@@ -136,8 +181,36 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             reply["execution_count"] = self.execution_count
         finally:
             ticking.cancel()
-            self.watch.after(self.shell.last_error)
         return reply
+
+    async def spatialclaw_cell(self, stream: Any, ident: Any, parent: Any) -> None:
+        """Runs a cell for the host: one reply with its report and the number of its outputs."""
+        code, watch = str(parent["content"]["code"]), self.watch
+        assert watch is not None
+        status = "error"
+        watch.before(code)
+        try:
+            status = str((await self._run(code))["status"])
+        finally:
+            report = watch.after(self.shell.last_error)
+            for name in ("stdout", "stderr"):
+                getattr(sys, name).flush()
+            content = {"status": status, "report": report, "raw": self.app.wrote_past_python()}
+            content["outputs"] = self.session.count(parent["header"]["msg_id"])
+            self.session.send(stream, "spatialclaw_reply", content, parent, ident=ident)
+
+    def spatialclaw_snapshot(self, _stream: Any, _ident: Any, parent: Any) -> None:
+        """Leaves a sleeping copy; the guard tells the host how it went.
+
+        Raises:
+            Woken: In the copy, much later; it ends the event loop on its way out.
+        """
+        name, tie = str(parent["content"]["name"]), self.app.tie
+        try:
+            snapshot(name, tie)
+        except Refused as refusal:
+            if tie is not None:
+                tie.say(say="refused", name=name, why=str(refusal))
 
     def spatialclaw_request(self, stream: Any, ident: Any, parent: Any) -> None:
         """Answers a request of the host that is no cell."""
@@ -157,17 +230,10 @@ class App(IPKernelApp):  # type: ignore[misc]
     shell: Any
     iopub_port: Any
     tie: Tie | None = None
-    order: Order | None = None
 
-    def stop_for(self, order: Order) -> None:
-        """Stops the loop after the current message; `start` then returns."""
-        self.order = order
-        IOLoop.current().call_later(0, self.io_loop.stop)
-
-    def take_order(self) -> Order | None:
-        """What the loop was stopped for; None when it ended."""
-        order, self.order = self.order, None
-        return order
+    def wrote_past_python(self) -> bool:
+        """Whether something may have come to descriptors 1 and 2 since the last time."""
+        return self.tie is None or self.tie.wrote()
 
     def init_control(self, context: Any) -> None:
         """Without the thread for subshells."""
@@ -214,7 +280,7 @@ class App(IPKernelApp):  # type: ignore[misc]
             info: dict[str, Any] = json.loads(Path(connection).read_text(encoding="utf-8"))
         else:
             info = connection
-        self.session = Session(parent=self)
+        self.session = Counted(parent=self)
         for name in ("shell", "stdin", "iopub", "hb", "control"):
             setattr(self, f"{name}_port", 0)
         self.load_connection_info(info)
@@ -292,5 +358,5 @@ def prewarm() -> App:
     app.profile_dir = None
     app.init_pdb()
     hmac.new(b"", digestmod=hashlib.sha256)  # OpenSSL takes milliseconds to wake up
-    Shell.instance(parent=app, config=config, user_ns={}, compiler_class=XCachingCompiler)
+    Shell.instance(parent=app, config=config, user_ns={}, compiler_class=plain.Compiler)
     return app

@@ -21,6 +21,7 @@ CELL_TYPE = "application/vnd.spatialclaw.cell+json"
 _MAX_REPORTED = 60
 _MAX_INSIDE = 12
 _IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
+_IMMUTABLE = frozenset({types.FunctionType, types.BuiltinFunctionType, type(None), bool, type})
 _short = reprlib.Repr()
 _short.maxother, _short.maxstring, _short.maxlong = 200, 120, 60
 _short.maxlist, _short.maxtuple, _short.maxdict, _short.maxset = 8, 8, 6, 6
@@ -50,16 +51,15 @@ class CellWatch:
 
     def settle(self) -> None:
         """Takes the namespace as it is now for known: nothing in it is news."""
-        self.known = self._survey(set())
+        self.known = self._survey()
 
     def before(self, code: str) -> None:
         """To be called when a cell starts."""
         del code
-        self._builtins = dict(vars(builtins))
         self.started = time.perf_counter()
 
-    def after(self, error: dict[str, Any] | None) -> None:
-        """To be called when a cell has ended, one way or another: publishes its report."""
+    def after(self, error: dict[str, Any] | None) -> dict[str, Any]:
+        """To be called when a cell has ended, one way or another: its report."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the cell is over: too late to interrupt it
         seconds = time.perf_counter() - self.started
         repaired = self._repair()
@@ -69,7 +69,7 @@ class CellWatch:
 
             flush()
         dropped = sum(s.end_of_cell() for s in self._streams if isinstance(s, CappedStream))
-        report = {
+        report: dict[str, Any] = {
             "cell": self.cells,
             "seconds": seconds,
             "dropped": dropped,
@@ -83,10 +83,13 @@ class CellWatch:
             report["measurements"] = self._measurements(report["variables"])
         except Exception as failed:  # the cell broke the shell itself
             repaired.append(f"nothing: the namespace cannot be read ({type(failed).__name__})")
-        if not self.publishes:
-            return
-        publisher = self.kernel.shell.display_pub
-        type(publisher).publish(publisher, {CELL_TYPE: report})
+        return report
+
+    def publish(self, report: dict[str, Any]) -> None:
+        """Sends a report to whoever listens."""
+        if self.publishes:
+            publisher = self.kernel.shell.display_pub
+            type(publisher).publish(publisher, {CELL_TYPE: report})
 
     def _measurements(self, changes: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """What was measured: in names that the cell made or changed, and what it printed."""
@@ -116,7 +119,7 @@ class CellWatch:
         repaired = []
         current = vars(builtins)
         for name, value in self._builtins.items():
-            if name != "_" and current.get(name, self) is not value:
+            if current.get(name, self) is not value and name != "_":
                 current[name] = value
                 repaired.append(name)
         for name, stream in zip(("stdout", "stderr"), self._streams, strict=True):
@@ -128,24 +131,25 @@ class CellWatch:
             repaired.append("the recursion limit")
         return repaired
 
-    def _survey(self, first: set[str]) -> dict[str, tuple[int, int]]:
+    def _survey(self) -> dict[str, tuple[int, int]]:
         budget = Budget()
         namespace = self.kernel.shell.user_ns
         hidden = self.kernel.shell.user_ns_hidden
-        names = [
-            name
-            for name, value in list(namespace.items())
-            if isinstance(name, str)
-            and not name.startswith("_")
-            and not isinstance(value, types.ModuleType)
-            and name not in _IPYTHON
-            and not (name in hidden and hidden[name] is value)
-        ]
-        names.sort(key=lambda name: name not in first)
-        return {name: (id(namespace[name]), _mark(namespace[name], budget)) for name in names}
+        found: dict[str, tuple[int, int]] = {}
+        for name, value in list(namespace.items()):
+            kind = type(value)
+            if kind is types.ModuleType or not isinstance(name, str) or name[:1] == "_":
+                continue
+            if name in _IPYTHON or isinstance(value, types.ModuleType):
+                continue
+            if name in hidden and hidden[name] is value:
+                continue
+            same = id(value)
+            found[name] = (same, same if kind in _IMMUTABLE else _mark(value, budget))
+        return found
 
     def _changes(self) -> list[dict[str, Any]]:
-        now = self._survey(set())
+        now = self._survey()
         namespace = self.kernel.shell.user_ns
         changes = []
         for name, mark in now.items():

@@ -5,9 +5,9 @@ host, everything below the guard is killed and the guard ends. It collects the e
 kernel, passes signals on, wakes and drops snapshots, and drains what is written past Python to file
 descriptors 1 and 2.
 
-Both directions of the life line are JSON objects, one a line. The host sends
-``{"op": "signal"|"kill"|"wake"|"drop"|"flush"|"end", "n": request number, ...}``; the guard sends
-``{"e": "hello"|"ready"|"exit"|"snap"|"sizes"|"gone"|"done", ...}``. Generations (``gen``) count the
+Both directions of the life line are JSON objects, one a line. The host sends ``{"op":
+"signal"|"kill"|"wake"|"drop"|"sizes"|"flush"|"end", "n": request number, ...}``; the guard sends
+``{"e": "hello"|"ready"|"exit"|"snap"|"gone"|"done", ...}``. Generations (``gen``) count the
 processes that have been the kernel: 0 first, one more with every waking of a snapshot.
 """
 
@@ -15,11 +15,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import os
 import select
 import selectors
 import signal
 import socket
+import struct
 import sys
 import time
 from dataclasses import dataclass
@@ -35,6 +37,8 @@ from spatialclaw.kernel.inside.tree import (
 from spatialclaw.kernel.inside.wire import Raw, Tie, receive, transmit
 
 __all__ = ["supervise"]
+
+_YES = struct.pack("Q", 1)
 
 
 @dataclass
@@ -59,6 +63,7 @@ class _Guard:
         self.live: dict[int, _Live] = {}
         self.sleepers: dict[str, _Sleeper] = {}
         self.raw = {1: Raw(), 2: Raw()}
+        self.count = 0
         self.pipes: dict[int, int] = {}
         self.writers: dict[int, int] = {}
 
@@ -67,6 +72,7 @@ class _Guard:
         """Forks the kernel; returns its tie in the kernel and None in the guard."""
         for fd in (1, 2):
             self.pipes[fd], self.writers[fd] = os.pipe()
+        self.drained = mmap.mmap(-1, mmap.PAGESIZE)  # shared with what is forked below
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         sys.stdout.flush()
         sys.stderr.flush()
@@ -80,7 +86,7 @@ class _Guard:
             self.life.close()
             ours.close()
             os.setpgid(0, 0)
-            return Tie(theirs, 0)
+            return Tie(theirs, 0, self.drained)
         theirs.close()
         with contextlib.suppress(OSError):  # the child does it too; whoever comes first
             os.setpgid(pid, pid)
@@ -167,14 +173,17 @@ class _Guard:
         self.tell(e="exit", gen=live.gen, code=code, out=self.raw[1].take(), err=self.raw[2].take())
 
     def drain(self, fd: int) -> None:
+        self.drained[8:16] = _YES
         for _ in range(64):
             try:
                 data = os.read(self.pipes[fd], 65536)
             except BlockingIOError:
-                return
+                break
             if not data:
-                return
+                break
             self.raw[fd].add(data)
+            self.count += len(data)
+        self.drained[:16] = struct.pack("QQ", self.count, 0)
 
     # -- messages ------------------------------------------------------------------------------
     def from_host(self) -> None:
@@ -208,6 +217,9 @@ class _Guard:
             sleeper = self.sleepers.get(message["name"])
             if sleeper:
                 self.forget(sleeper)
+        elif op == "sizes":  # takes milliseconds for each
+            sleepers = [s for s in self.sleepers.values() if s.pid > 0]
+            answer["sizes"] = {s.name: private_bytes(s.pid) for s in sleepers}
         elif op == "flush":
             for fd in self.pipes:
                 self.drain(fd)
@@ -293,8 +305,6 @@ class _Guard:
             sleeper.pid = int(message["pid"])
             if fresh:
                 self.tell(e="snap", name=name, ok=True)
-                sizes = {s.name: private_bytes(s.pid) for s in self.sleepers.values() if s.pid > 0}
-                self.tell(e="sizes", sizes=sizes)
 
     def wake(self, message: dict[str, Any]) -> bool:
         sleeper = self.sleepers.get(message["name"])

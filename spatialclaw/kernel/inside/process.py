@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from spatialclaw.kernel.inside.guard import supervise
-from spatialclaw.kernel.inside.sleep import Refused, Woken, snapshot
+from spatialclaw.kernel.inside.sleep import Woken
 from spatialclaw.kernel.inside.tree import die_with_guard
 from spatialclaw.kernel.inside.wire import Tie
 
@@ -134,23 +134,17 @@ def _serve(options: argparse.Namespace, tie: Tie | None) -> None:
     if tie:
         tie.say(say="ready")
     while True:
-        app.start()
-        order = app.take_order()
-        if order is None:
-            return
         try:
-            woken = snapshot(order.name, app.tie)
-        except Refused as refusal:
-            if app.tie:
-                app.tie.say(say="refused", name=order.name, why=str(refusal))
-            continue
-        if isinstance(woken, Woken):
-            _reseed()
-            if woken.gateway is not None:
-                runtime.connect(woken.gateway)
-            app.reopen(woken)
-            woken.tie.say(say="ready")
-            die_with_guard(woken.guard)
+            app.start()
+            return
+        except Woken as copy:  # this process is a snapshot that was woken
+            woken = copy
+        _reseed()
+        if woken.gateway is not None:
+            runtime.connect(woken.gateway)
+        app.reopen(woken)
+        woken.tie.say(say="ready")
+        die_with_guard(woken.guard)
 
 
 def _reseed() -> None:

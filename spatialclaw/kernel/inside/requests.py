@@ -1,4 +1,4 @@
-"""Requests of the host that are no cells: set up the namespace, read a variable, snapshot."""
+"""Requests of the host that are no cells: set up the namespace, read a variable."""
 
 from __future__ import annotations
 
@@ -25,11 +25,6 @@ def answer(kernel: Any, content: dict[str, Any]) -> dict[str, Any]:
             return _setup(kernel)
         if operation == "read":
             return _read(kernel, str(content["name"]))
-        if operation == "snapshot":
-            from spatialclaw.kernel.inside.app import Order
-
-            kernel.app.stop_for(Order(str(content["name"])))
-            return {"status": "ok"}
         return {"status": "error", "error": f"no request {operation!r}"}
     except Exception as error:  # whatever it is, the host has to hear of it
         return {"status": "error", "error": f"{type(error).__name__}: {error}"[:2000]}

@@ -1,6 +1,6 @@
 """Snapshots: a forked copy of the kernel that sleeps until it is wanted.
 
-The fork happens in the main thread while no event loop runs and no cell is executing. The copy
+The fork happens in the main thread while no cell is executing. The copy
 keeps the Python objects and nothing else: descriptors of the old sockets and pipes are closed and
 never used, threads do not exist in it. When it is woken it forks again: it sleeps on itself, and
 the new process becomes the kernel, which builds new sockets around the old namespace.
@@ -8,14 +8,13 @@ the new process becomes the kernel, which builds new sockets around the old name
 
 from __future__ import annotations
 
+import mmap
 import os
 import signal
 import socket
 import stat
 import threading
 import warnings
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from spatialclaw.kernel.inside.tree import fork_detached
@@ -33,21 +32,27 @@ class Refused(Exception):
     """This state cannot be kept; says why."""
 
 
-@dataclass
-class Woken:
+class Woken(SystemExit):
     """A snapshot was woken: this process is the kernel now.
 
-    Attributes:
+    Raised where the snapshot was taken. It is a SystemExit because that is what gets past event
+    loops, which end on its way.
+
+    Args:
         tie: To the guard.
         connection: Connection information of the new sockets.
         guard: Process id of the guard.
         gateway: Socket of a gateway of its own, or None.
     """
 
-    tie: Tie
-    connection: dict[str, Any]
-    guard: int
-    gateway: str | None = None
+    def __init__(
+        self, tie: Tie, connection: dict[str, Any], guard: int, gateway: str | None
+    ) -> None:
+        super().__init__(0)
+        self.tie = tie
+        self.connection = connection
+        self.guard = guard
+        self.gateway = gateway
 
 
 def foreign_threads() -> list[str]:
@@ -59,13 +64,11 @@ def foreign_threads() -> list[str]:
     ]
 
 
-def snapshot(name: str, tie: Tie | None) -> Woken | None:
+def snapshot(name: str, tie: Tie | None) -> None:
     """Leaves a sleeping copy of this process behind.
 
-    Returns:
-        None in the kernel that goes on; `Woken` in the copy, when it is woken, much later.
-
     Raises:
+        Woken: In the copy, when it is woken, much later.
         Refused: Threads are running whose work would be lost, or there is no guard.
     """
     if tie is None:
@@ -86,10 +89,10 @@ def snapshot(name: str, tie: Tie | None) -> Woken | None:
         ours.close()
         transmit(tie.channel, {"say": "snapshot", "name": name}, [theirs.fileno()])
         theirs.close()
-        return None
+        return
     _close_all_but(ours.fileno())
     os.setpgid(0, 0)
-    return _sleep(ours)
+    raise _sleep(ours, tie.drained)
 
 
 def _fork() -> int:
@@ -110,7 +113,7 @@ def _reap() -> None:
             _copies.remove(pid)
 
 
-def _sleep(channel: socket.socket) -> Woken:
+def _sleep(channel: socket.socket, drained: mmap.mmap | None) -> Woken:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     transmit(channel, {"pid": os.getpid()})
     while True:
@@ -128,7 +131,7 @@ def _sleep(channel: socket.socket) -> Woken:
         channel.close()
         os.setpgid(0, 0)
         _copies.clear()
-        tie = Tie(socket.socket(fileno=fds[0]), int(order["gen"]))
+        tie = Tie(socket.socket(fileno=fds[0]), int(order["gen"]), drained)
         tie.say(say="awake", pid=os.getpid())
         return Woken(tie, order["connection"], int(order["guard"]), order.get("gateway"))
 
@@ -138,7 +141,8 @@ def _close_all_but(keep: int) -> None:
 
     The Python objects that own the closed descriptors are not told: `App.reopen` buries them.
     """
-    for fd in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+    for entry in os.listdir("/proc/self/fd"):  # noqa: PTH208 (the less is done here the better)
+        fd = int(entry)
         if fd <= 2 or fd == keep:
             continue
         try:

@@ -18,6 +18,7 @@ class CappedStream(OutStream):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._sent = 0
+        self._fresh = False
         self._tail: list[str] = []
         self._tail_size = 0
         self.dropped = 0
@@ -26,6 +27,7 @@ class CappedStream(OutStream):  # type: ignore[misc]
         """Writes, up to the limit."""
         if not isinstance(string, str):
             raise TypeError(f"write() argument must be str, not {type(string).__name__}")
+        self._fresh = True
         size = len(string)
         room = HEAD - self._sent
         if room >= size:
@@ -38,10 +40,9 @@ class CappedStream(OutStream):  # type: ignore[misc]
         return size
 
     def flush(self) -> None:
-        """Sends what is buffered; costs nothing when there is nothing."""
-        with self._buffer_lock:
-            empty = not self._buffers
-        if not empty:
+        """Sends what is buffered; costs nothing when nothing was written since the last cell."""
+        if self._fresh:
+            self._fresh = False
             super().flush()
 
     def close(self) -> None:
@@ -67,6 +68,7 @@ class CappedStream(OutStream):  # type: ignore[misc]
         dropped, text = self.dropped, text[-TAIL:]
         self._sent, self._tail, self._tail_size, self.dropped = 0, [], 0, 0
         if text:
+            self._fresh = True
             if dropped:
                 super().write(f"\n[... {dropped} characters left out ...]\n")
             super().write(text)

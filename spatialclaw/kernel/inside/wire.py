@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import array
 import contextlib
+import fcntl
 import json
+import mmap
 import socket
+import struct
+import termios
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +25,32 @@ class Tie:
     Attributes:
         channel: Socket to the guard, one JSON object a packet.
         gen: Which generation this kernel is.
+        drained: Memory shared with the guard: a count of bytes, and 1 while it reads; or None.
     """
 
     channel: socket.socket
     gen: int
+    drained: mmap.mmap | None = None
+    _seen: int = 0
+
+    def wrote(self) -> bool:
+        """Whether descriptors 1 and 2 may have been written to since the last call."""
+        if self.drained is None:
+            return True
+        waiting = array.array("i", [0])
+        for fd in (1, 2):
+            try:
+                fcntl.ioctl(fd, termios.FIONREAD, waiting)
+            except OSError:
+                return True  # a cell closed it, or put something else there
+            if waiting[0]:
+                return True
+        # the guard sets the mark before it reads: what is not waiting is marked or counted
+        count, reading = struct.unpack("QQ", self.drained[:16])
+        if reading or count != self._seen:
+            self._seen = count
+            return True
+        return False
 
     def say(self, **message: Any) -> None:
         """Tells the guard something; a guard that is gone is no error (we are about to die)."""
