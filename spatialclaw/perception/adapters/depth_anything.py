@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from spatialclaw.perception.adapter import Adapter, Call, ModelInfo, Output
+from spatialclaw.perception.adapter import Adapter, Call, Image, ModelInfo, Output
 from spatialclaw.perception.adapters.common import TorchAdapter, hub_files
 
 __all__ = ["DepthAnything", "adapters"]
@@ -45,13 +45,7 @@ class DepthAnything(TorchAdapter):
         import torch
         import torch.nn.functional as functional
 
-        processor = self.parts["processor"]
-        tensors = [
-            # A picture of three rows would be taken for channels first if that were left open.
-            processor(images=c.images[0], return_tensors="pt", input_data_format="channels_last")
-            for c in calls
-        ]
-        tensors = [each["pixel_values"] for each in tensors]
+        tensors = [self._prepared(call.images[0]) for call in calls]
         # The processor keeps the aspect: only pictures of like shape go together.
         groups: dict[tuple[int, ...], list[int]] = {}
         for place, tensor in enumerate(tensors):
@@ -61,14 +55,33 @@ class DepthAnything(TorchAdapter):
             batch = torch.cat([tensors[place] for place in places]).to(self.device, self.dtype)
             found = self.parts["model"](pixel_values=batch).predicted_depth.float()
             for place, each in zip(places, found, strict=True):
-                size = calls[place].images[0].shape[:2]
+                height, width = calls[place].images[0].shape[:2]
+                size = self._filled(height, width)
                 large = functional.interpolate(
                     each[None, None], size=size, mode="bicubic", align_corners=False
                 )[0, 0]
-                depth = large.cpu().numpy().astype(np.float32)
+                depth = large[:height, :width].cpu().numpy().astype(np.float32)
                 depth[~(depth > 0)] = np.nan
                 results[place] = Output({"depth": depth}, {"focal_px": None, "metric": True})
         return [results[place] for place in range(len(calls))]
+
+    def _filled(self, height: int, width: int) -> tuple[int, int]:
+        """The size to which a narrow strip is filled up: upstream rounds such a side to nothing."""
+        processor = self.parts["processor"]
+        most = max(1, int(processor.size["height"]) // int(processor.ensure_multiple_of))
+        return max(height, -(-width // most)), max(width, -(-height // most))
+
+    def _prepared(self, image: Image) -> Any:
+        """(1, 3, h, w) as upstream's processor makes it."""
+        height, width = image.shape[:2]
+        size = self._filled(height, width)
+        if size != (height, width):
+            fill = ((0, size[0] - height), (0, size[1] - width), (0, 0))
+            image = np.pad(image, fill, mode="edge")
+        # A picture of three rows would be taken for channels first if that were left open.
+        return self.parts["processor"](
+            images=image, return_tensors="pt", input_data_format="channels_last"
+        )["pixel_values"]
 
 
 def adapters() -> list[Adapter]:
