@@ -160,11 +160,13 @@ class Asker:
         """
         from spatialclaw.agent.assemble import kernel_pool
         from spatialclaw.backends import resolve
+        from spatialclaw.backends.preflight import preflight
 
         settings = self.resolved.settings
         chosen = await resolve(settings, sources=self.resolved.sources)
         self.backend, self.why = chosen.backend, chosen.why
-        await _preflight(self.backend)
+        # A wrong address, key or model is told before anything is begun.
+        await preflight(self.backend.chat, pictures=True)
         self._throttle(self.backend)
         if settings.interface == "direct":
             self._pool = NoKernels()
@@ -267,19 +269,6 @@ class Asker:
             chat.chats = [wrapped(each) for each in chat.chats]  # type: ignore[misc]
         elif chat is not None:
             backend.chat = wrapped(chat)  # type: ignore[misc]
-
-
-async def _preflight(backend: Backend) -> None:
-    """Asks each endpoint for its models: a wrong address or key is told before anything starts."""
-    from spatialclaw.backends.openai import OpenAIChat
-    from spatialclaw.backends.pool import PoolChat
-
-    chat = backend.chat
-    for each in chat.chats if isinstance(chat, PoolChat) else [chat]:
-        if isinstance(each, OpenAIChat):
-            await each.models()
-            if each.model is None:
-                await each._choose_model()
 
 
 def _recorder(run_dir: Path, resolved: Resolved, usage: Usage, lost: list[str]) -> Any:
