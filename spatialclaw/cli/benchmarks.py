@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from spatialclaw.cli.app import app
-from spatialclaw.evaluation.benchmark import all_benchmarks, find_benchmark
+from spatialclaw.evaluation.benchmark import all_benchmarks, find_benchmark, use_folder
 
 __all__: list[str] = []
 
@@ -57,6 +58,59 @@ def show(name: Annotated[str, typer.Argument(help="a benchmark")]) -> None:
     for key, value in facts.items():
         if value:
             print(f"{key:10}{value}")
+
+
+@group.command()
+def prepare(
+    names: Annotated[
+        list[str], typer.Argument(help="benchmarks, also with a subset: vsi-bench@debiased")
+    ],
+    data_dir: Annotated[
+        Path | None,
+        typer.Option(help="a copy in the publisher's own layout; nothing is fetched"),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="branch, tag or commit of the data; default: as before")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="fetch loose media of so many questions only")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="decode the media, to find broken ones")
+    ] = True,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="fetch however much it is")] = False,
+    benchmarks_dir: Annotated[
+        Path | None, typer.Option(help="folder with benchmarks of your own")
+    ] = None,
+) -> None:
+    """Fetch what benchmarks need, prove it whole, count it; afterwards all is offline."""
+    from spatialclaw.evaluation.data.prepare import prepare as prepare_one
+
+    if benchmarks_dir is not None:
+        use_folder(benchmarks_dir)
+
+    def confirm(question: str) -> bool:
+        return yes or (sys.stdin.isatty() and typer.confirm(question))
+
+    for name in names:
+        prepared = prepare_one(
+            name,
+            data_dir=data_dir,
+            revision=revision,
+            limit=limit,
+            check=check,
+            tell=lambda line: print(line, file=sys.stderr, flush=True),
+            confirm=confirm,
+        )
+        dataset = prepared.dataset
+        revised = dataset.revision[:20]
+        print(f"{dataset.benchmark}: {len(dataset.rows):,} questions, {revised}, {prepared.folder}")
+        for note in dataset.notes:
+            print(f"  note: {note}")
+        for line in dataset.missing[:10]:
+            print(f"  left out: {line}")
+        if len(dataset.missing) > 10:
+            print(f"  left out: {len(dataset.missing) - 10:,} more")
 
 
 @group.command()

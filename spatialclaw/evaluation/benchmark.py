@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import pkgutil
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +22,7 @@ from spatialclaw.evaluation.source import Record, Source
 if TYPE_CHECKING:
     from spatialclaw.evaluation.data.files import Files
 
-__all__ = ["Benchmark", "Rule", "all_benchmarks", "find_benchmark"]
+__all__ = ["Benchmark", "Rule", "all_benchmarks", "find_benchmark", "use_folder"]
 
 Rule = Callable[[str, Mapping[str, Any]], tuple[str, dict[str, Any]]]
 """(question type, other columns of the row) -> name of the scorer and its arguments."""
@@ -70,19 +73,102 @@ class Benchmark:
     form: str = "{}"
 
 
+_FOLDERS: list[Path] = []
+_ORIGINS: dict[str, str] = {}  # name of a benchmark -> where it was found
+_SKIPPED = ("selfcheck", "__main__")
+
+
+def use_folder(folder: Path) -> None:
+    """Adds the benchmarks of a folder: every .py file in it that has a BENCHMARK.
+
+    Raises:
+        UsageError: There is none, a file fails, or a name is taken.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="--benchmarks-dir names one.")
+    if folder.resolve() in _FOLDERS:
+        return
+    _FOLDERS.append(folder.resolve())
+    all_benchmarks.cache_clear()
+    try:
+        all_benchmarks()
+    except UsageError:
+        _FOLDERS.pop()
+        all_benchmarks.cache_clear()
+        raise
+    if not any(Path(origin).parent == folder.resolve() for origin in _ORIGINS.values()):
+        _FOLDERS.pop()
+        all_benchmarks.cache_clear()
+        raise UsageError(
+            f"no benchmark in {folder}", hint="A file there defines BENCHMARK = Benchmark(...)."
+        )
+
+
 @cache
 def all_benchmarks() -> dict[str, Benchmark]:
-    """The benchmarks by name: every module of `spatialclaw.benchmarks` that has a BENCHMARK."""
-    package = importlib.import_module("spatialclaw.benchmarks")
+    """The benchmarks by name.
+
+    Those of `spatialclaw.benchmarks`, of the entry points "spatialclaw.benchmarks" of installed
+    packages (each names a `Benchmark`), and of folders given with `use_folder`.
+
+    Raises:
+        UsageError: One cannot be loaded, or two have a name in common.
+    """
     found: dict[str, Benchmark] = {}
+    taken: dict[str, str] = {}
+    _ORIGINS.clear()
+    for origin, benchmark in _every():
+        for alias in {_key(n) for n in (benchmark.name, *benchmark.aliases)}:
+            if alias in taken:
+                raise UsageError(
+                    f"{origin}: a benchmark named {alias!r} is already in {taken[alias]}",
+                    hint="Give it another name.",
+                )
+            taken[alias] = origin
+        found[benchmark.name] = benchmark
+        _ORIGINS[benchmark.name] = origin
+    return found
+
+
+def _every() -> Iterator[tuple[str, Benchmark]]:
+    package = importlib.import_module("spatialclaw.benchmarks")
     for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda module: module.name):
-        if info.ispkg or info.name == "selfcheck":
+        if info.ispkg or info.name in _SKIPPED:
             continue
         module = importlib.import_module(f"spatialclaw.benchmarks.{info.name}")
         benchmark = getattr(module, "BENCHMARK", None)
         if isinstance(benchmark, Benchmark):
-            found[benchmark.name] = benchmark
-    return found
+            yield f"spatialclaw/benchmarks/{info.name}.py", benchmark
+    for point in entry_points(group="spatialclaw.benchmarks"):
+        origin = f"the entry point {point.name}"
+        benchmark = _loaded(origin, point.load)
+        if not isinstance(benchmark, Benchmark):
+            raise UsageError(f"{origin} is no Benchmark but {type(benchmark).__name__}")
+        yield origin, benchmark
+    for folder in _FOLDERS:
+        for path in sorted(folder.glob("*.py")):
+            module = _loaded(str(path), partial(_module, path))
+            benchmark = getattr(module, "BENCHMARK", None)
+            if isinstance(benchmark, Benchmark):
+                yield str(path), benchmark
+
+
+def _loaded(origin: str, load: Callable[[], Any]) -> Any:
+    try:
+        return load()
+    except Exception as error:  # whatever another's file raises when it is imported
+        raise UsageError(f"{origin} fails: {type(error).__name__}: {error}") from error
+
+
+def _module(path: Path) -> Any:
+    name = f"spatialclaw_benchmark_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 def _key(name: str) -> str:

@@ -8,11 +8,11 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from spatialclaw.errors import UsageError
+from spatialclaw.evaluation.data.archives import extract, take, target
 from spatialclaw.evaluation.data.names import Names, Place
 from spatialclaw.evaluation.data.tables import read_table
 from spatialclaw.evaluation.rows import Kind, Medium
@@ -56,13 +56,13 @@ class Files:
 
     Attributes:
         names: Every file, those in archives too.
-        read: The tables that were read.
+        read: The tables that were read, by name.
     """
 
     def __init__(self, root: Path, media: Path, prefixes: Iterable[str] = ()) -> None:
         self.root, self.folder = root, media
         self.names = Names(root, prefixes)
-        self.read: list[Place] = []
+        self.read: dict[str, Path] = {}
 
     def tables(self, patterns: Iterable[str]) -> list[Place]:
         """The tables like the patterns, of which "a | b" means b where nothing is like a.
@@ -87,24 +87,12 @@ class Files:
         """The rows of the tables, in file order."""
         index = 0
         for place in self.tables(patterns):
-            self.read.append(place)
-            with self.open(place) as stream:
+            path = extract(place, self.folder) if place.member else place.path
+            self.read[place.name] = path
+            with path.open("rb") as stream:
                 for number, values in enumerate(read_table(place.name, stream)):
                     yield Record(values, place.name, number, index)
                     index += 1
-
-    @contextmanager
-    def open(self, place: Place) -> Iterator[IO[bytes]]:
-        """The bytes of a file, which may lie in a zip.
-
-        Raises:
-            UsageError: It is damaged.
-        """
-        from spatialclaw.evaluation.data.archives import extract
-
-        path = extract(place, self.folder) if place.member else place.path
-        with path.open("rb") as stream:
-            yield stream
 
     def medium(self, path: Any, kind: Kind = "image", *, prefer: str = "", **fields: Any) -> Medium:
         """A file that a row names by its path; of several that fit, the one with `prefer` in it.
@@ -119,8 +107,6 @@ class Files:
             raise RowProblem(f"{place.name} is empty")
         if not place.member:
             return Medium(kind, place.path, **fields)
-        from spatialclaw.evaluation.data.archives import target
-
         out = target(place, self.folder)
         return Medium(kind, out, archive=(place.path, place.member), **fields)
 
@@ -166,7 +152,5 @@ def base64_of(medium: Medium) -> str:
     """The bytes of a picture as text, for a column that a scorer reads."""
     path = medium.path
     if medium.archive is not None:
-        from spatialclaw.evaluation.data.archives import take
-
         take(*medium.archive, path)
     return base64.b64encode(path.read_bytes()).decode("ascii")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from spatialclaw.errors import UsageError
 from spatialclaw.evaluation.benchmark import Benchmark, find_benchmark
 from spatialclaw.evaluation.data.files import Files
+from spatialclaw.evaluation.data.hub import Lock
+from spatialclaw.evaluation.data.index import index_key, read_index, sha256_of, write_index
 from spatialclaw.evaluation.rows import Dataset, Row
 from spatialclaw.evaluation.source import RowProblem
 
@@ -93,6 +96,10 @@ def load_dataset(
     if benchmark.source is None or benchmark.row is None:
         raise UsageError(f"{benchmark.name} has no loader")
     root = data_dir if data_dir is not None else cache / "data"
+    if not offline and data_dir is None:
+        from spatialclaw.evaluation.data.prepare import prepare
+
+        return prepare(name, cache_dir=cache_dir, check=False).dataset
     if not root.is_dir():
         if data_dir is not None:
             raise UsageError(f"{data_dir} is no folder")
@@ -101,11 +108,46 @@ def load_dataset(
             hint=f"`spatialclaw benchmarks prepare {benchmark.name}` fetches it, or name a copy "
             "with --data-dir.",
         )
-    return build(benchmark, subset, Files(root, cache / "media", benchmark.source.prefixes))
+    lock = Lock(lock_path(cache, root))
+    key = index_key(benchmark, subset, root)
+    dataset = read_index(cache / "index", subset, key)
+    if dataset is None:
+        files = Files(root, cache / "media", benchmark.source.prefixes)
+        dataset = build(benchmark, subset, files, lock.revision)
+        write_index(cache / "index", subset, key, dataset)
+    return without_broken(dataset, lock.values.get("broken") or {})
 
 
-def build(benchmark: Benchmark, subset: str, files: Files) -> Dataset:
+def lock_path(cache: Path, root: Path) -> Path:
+    """Where it is recorded what was fetched into, or found broken in, a folder of data."""
+    if root == cache / "data":
+        return cache / "prepared.json"
+    digest = hashlib.sha256(str(root.resolve()).encode()).hexdigest()[:12]
+    return cache / f"checked-{digest}.json"
+
+
+def without_broken(dataset: Dataset, broken: Mapping[str, str]) -> Dataset:
+    """The dataset without the questions whose media cannot be shown."""
+    if not broken:
+        return dataset
+    rows, missing = [], list(dataset.missing)
+    for row in dataset.rows:
+        faults = [m.path for m in row.media if str(m.path) in broken]
+        if faults:
+            missing.append(f"{row.uid}: {faults[0].name}: {broken[str(faults[0])]}")
+        else:
+            rows.append(row)
+    return replace(dataset, rows=rows, missing=missing)
+
+
+def build(benchmark: Benchmark, subset: str, files: Files, revision: str = "") -> Dataset:
     """Reads the tables of a subset and makes rows of them.
+
+    Args:
+        benchmark: Which one.
+        subset: Of it, or "" for the usual one.
+        files: Its data.
+        revision: Commit of the hub, where known; else a digest of the tables is given.
 
     Raises:
         UsageError: A table is missing or damaged, or no row of it can be used.
@@ -123,12 +165,22 @@ def build(benchmark: Benchmark, subset: str, files: Files) -> Dataset:
     if not rows:
         first = f" ({missing[0]})" if missing else ""
         raise UsageError(f"no question of {name} in {files.root} can be used{first}")
+    hashes = {table: sha256_of(path) for table, path in files.read.items()}
+    digest = hashlib.sha256(repr(sorted(hashes.items())).encode()).hexdigest()
+    found = len(rows) + len(missing)
+    expected = part.count if part.count is not None else None if subset else benchmark.count
+    notes = []
+    if expected is not None and found != expected:
+        notes.append(f"{found:,} questions found, {expected:,} are published")
     return Dataset(
         benchmark=name,
         rows=rows,
-        source=str(files.root),
+        revision=revision or f"tables:{digest[:16]}",
+        source=benchmark.hub if revision else str(files.root),
+        files=hashes,
         missing=missing,
-        expected=part.count,
+        notes=notes,
+        expected=expected,
     )
 
 
