@@ -99,7 +99,9 @@ def markers(
 
 
 def _square_markers(frame: Frame, kind: str) -> list[Mask]:
-    families = [name for name in FAMILIES if kind == "auto" or kind.upper() in name.upper()]
+    families = [
+        name for name in FAMILIES if kind == "auto" or ("APRILTAG" in name) == (kind == "apriltag")
+    ]
     if kind.upper().startswith("DICT_"):
         families = [f for f, members in FAMILIES.items() if kind.upper() in map(str.upper, members)]
         if not families:

@@ -29,7 +29,8 @@ def reconstruct(frames: Any, method: str = "auto", *, most: int = 24) -> Scene:
 
     The capture's poses where it has them; else RGB-D odometry where it has depth (metric); else
     structure from motion over the pictures (SIFT, five-point, PnP, bundle adjustment): then the
-    scene has no scale (`scene.metric` is False) and only ratios of lengths can be told.
+    scene has no scale (`scene.metric` is False) and only ratios of lengths can be told, until
+    `scene.in_metres(...)` is given a length that is known.
 
     Args:
         frames: One frame with depth, or several frames.

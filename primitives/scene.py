@@ -208,6 +208,35 @@ class Scene(Rich):
         made.extent = made.extent + 3 * float(min(footprints)) * 0.8
         return made
 
+    def in_metres(
+        self,
+        *,
+        between: tuple[Any, Any] | None = None,
+        length_m: float | None = None,
+        camera_height_m: float | None = None,
+        marker_m: float | None = None,
+    ) -> Scene:
+        """The same scene in metres, by one length that is known from elsewhere.
+
+        Args:
+            between: Two places (`Points`, `Box3D`, `Mask`) that are `length_m` apart.
+            length_m: The distance of the two places, metres.
+            camera_height_m: Height of the camera above the floor, metres.
+            marker_m: Side of the ArUco markers or AprilTags in the pictures, metres.
+
+        Raises:
+            NothingFound: The floor, or a marker in two frames, is not seen.
+
+        Example:
+            ``reconstruct(frames).in_metres(camera_height_m=1.5).floor_area()``
+        """
+        from spatialclaw.primitives.scaling import in_metres
+
+        return in_metres(
+            self, between=between, length_m=length_m, camera_height_m=camera_height_m,
+            marker_m=marker_m,
+        )  # fmt: skip
+
     def motion(self, thing: Sequence[Mask]) -> Wandering:
         """Where a thing is in each frame that shows it, and whether it moved.
 
@@ -314,7 +343,7 @@ class Scene(Rich):
             A `Fit`: true or false, with the place, the turn and the spare factor.
         """
         tall = float(size[2]) if len(size) > 2 else 1.8
-        near = None if where is None else self._place(where)
+        near = None if where is None else self.place(where)
         return self.free_space(height=tall).fits((size[0], size[1]), near=near, within=within)
 
     def path(self, a: Any, b: Any, *, width: float = 0.5) -> Any:
@@ -331,7 +360,7 @@ class Scene(Rich):
         Raises:
             NothingFound: There is no way over known free floor.
         """
-        return self.free_space().path(self._place(a), self._place(b), width=width)
+        return self.free_space().path(self.place(a), self.place(b), width=width)
 
     def mesh(self, *, voxel: float | None = None, farthest: float | None = None) -> Mesh:
         """The surface that all depth maps agree on, fused (TSDF); see `Mesh` for what it can tell.
@@ -353,7 +382,8 @@ class Scene(Rich):
 
         return bev(self, **options)
 
-    def _place(self, thing: Any) -> Points:
+    def place(self, thing: Any) -> Points:
+        """(3,) middle of a `Points`, `Box3D` or `Mask`, in the world."""
         from spatialclaw.primitives.geometry.places import position_of
 
         if isinstance(thing, Mask):

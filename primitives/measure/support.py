@@ -28,7 +28,7 @@ def length_unit(metric: bool, scale_free: bool, what: str, method: str = "") -> 
     raise ScaleUnknown(
         f"the scale of the scene is not known{source}, so {what} has no metres",
         hint=f"measure.{what}(..., scale_free=True) for ratios, which hold without scale; for "
-        "metres multiply by true / measured length of something whose size is known",
+        "metres scene.in_metres(between=(a, b), length_m=...) with a length that is known",
     )
 
 

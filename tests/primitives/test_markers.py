@@ -114,3 +114,13 @@ def test_a_mistyped_kind_is_named():
         markers(texture(), "DICT_9X9_9")
     with pytest.raises(ValueError, match="barcode"):
         markers(texture(), "barcode")
+
+
+def test_the_kind_of_marker_can_be_named() -> None:
+    dictionary = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_50)
+    code = cv2.aruco.generateImageMarker(dictionary, 7, 200)
+    code = cv2.copyMakeBorder(code, 100, 100, 100, 100, cv2.BORDER_CONSTANT, value=255)
+    picture = np.repeat(code[..., None], 3, axis=2)
+    assert [m.extra["marker_id"] for m in markers(picture, "aruco")] == [7]
+    with pytest.raises(NothingFound):
+        markers(picture, "apriltag")
