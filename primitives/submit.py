@@ -44,10 +44,12 @@ def submit(
         if not 0 <= confidence <= 1:
             raise ValueError(f"confidence {confidence:g}: give a number between 0 and 1")
     lines = [] if evidence is None else _listed(evidence)
+    told = [line for item in lines if isinstance(item, dict) for line in item.get("evidence", ())]
     if inherited is not None and not callable(inherited):
-        lines += _listed(inherited)
+        lines += [line for line in _listed(inherited) if line not in [*lines, *told]]
     sigma = getattr(value, "sigma", None)
-    if isinstance(sigma, int | float) and math.isfinite(sigma):
+    known = any(isinstance(item, dict) and item.get("sigma") == sigma for item in lines)
+    if isinstance(sigma, int | float) and math.isfinite(sigma) and not known:
         lines.append({"sigma": float(f"{sigma:.3g}"), "unit": unit})
     content = {
         "value": _plain(value),
@@ -78,6 +80,9 @@ def _listed(evidence: Any) -> list[Any]:
 def _evidence(thing: Any) -> Any:
     if isinstance(thing, str):
         return thing[:2000]
+    record = getattr(thing, "as_record", None)
+    if record is not None and not isinstance(thing, type):
+        return _plain(record())
     try:
         return _plain(thing)
     except TypeError:
