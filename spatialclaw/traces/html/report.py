@@ -16,10 +16,10 @@ from spatialclaw.errors import RunError
 from spatialclaw.traces.html import facts
 from spatialclaw.traces.html.pictures import LEVELS, Album, Level
 from spatialclaw.traces.html.render import asset, environment, styles
-from spatialclaw.traces.html.scenes import scene_files
 from spatialclaw.traces.html.story import Story, tell
 from spatialclaw.traces.html.text import one_line
 from spatialclaw.traces.read import Run
+from spatialclaw.traces.scenes import scene_files
 
 __all__ = ["write_html"]
 
@@ -70,7 +70,8 @@ def _sizes() -> list[_Size]:
 def _page(run: Run, size: _Size) -> str:
     story = tell(run, limit=size.text)
     album = Album(run, size.pictures)
-    scenes = scene_files(run, story) if size.scenes else {}
+    names = [name for cell in story.cells for name in cell.scenes]
+    scenes = scene_files(run, names if size.scenes else [])
     keys = {
         name: name if name.startswith("cloud-") else f"scene-{number}"
         for number, name in enumerate(scenes)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from spatialclaw.kernel.scene import BadScene, check_cloud, check_scene
-from spatialclaw.traces.html.story import Story
 from spatialclaw.traces.read import Run
 
 __all__ = ["read_cloud", "read_scene", "scene_files"]
@@ -32,10 +32,10 @@ def read_cloud(run: Run, name: str) -> dict[str, Any] | None:
         return None
 
 
-def scene_files(run: Run, story: Story) -> dict[str, dict[str, Any]]:
-    """All scenes that cells made, by name, and their clouds as "cloud-<id>"."""
+def scene_files(run: Run, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The scenes of those names, by name, and their clouds as "cloud-<id>"."""
     found: dict[str, dict[str, Any]] = {}
-    for name in dict.fromkeys(name for cell in story.cells for name in cell.scenes):
+    for name in dict.fromkeys(names):
         scene = read_scene(run, name)
         if scene is None:
             continue
