@@ -23,6 +23,7 @@ from spatialclaw.primitives.geometry.points import Points, world_ref
 from spatialclaw.primitives.results import DepthMap, Mask
 from spatialclaw.primitives.rich import Rich
 from spatialclaw.primitives.rooms import Room, room_of
+from spatialclaw.primitives.scene_report import arm
 
 if TYPE_CHECKING:
     from spatialclaw.primitives.fusion import Mesh
@@ -99,6 +100,7 @@ class Scene(Rich):
         self._depths: list[DepthMap | None] = list(depths) if depths else [None] * len(frames)
         self._confidences = list(confidences) if confidences else [None] * len(frames)
         self._clouds: dict[Any, tuple[Points, npt.NDArray[np.uint8]]] = {}
+        arm()
 
     @classmethod
     def from_frames(cls, frames: Frames | Frame | Sequence[Frame], depth: Any = None) -> Scene:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound
 from spatialclaw.primitives.geometry.points import Points, require_ref
+from spatialclaw.primitives.scene_report import arm
 
 __all__ = ["Box3D", "from_object", "oriented_box", "to_object"]
 
@@ -51,6 +52,7 @@ class Box3D:
         if not isinstance(self.center, Points):
             self.center = Points(self.center, self.ref)
         self.ref = self.center.ref
+        arm()
 
     @property
     def metric(self) -> bool:

@@ -21,6 +21,7 @@ from spatialclaw.primitives.measure.measurement import Measurement
 from spatialclaw.primitives.measure.sizes import box, is_flat_box
 from spatialclaw.primitives.measure.support import describe, length_unit, sigma_of
 from spatialclaw.primitives.results import Mask
+from spatialclaw.primitives.scene_report import note_line
 
 __all__ = ["distance", "distance_px", "height_above_floor"]
 
@@ -87,7 +88,9 @@ def distance(
     line = f"{describe(a)} at {_place(first)} to {other}" + (
         "" if to_camera else f" at {_place(second)}"
     )
-    return Measurement(value, unit, sigma, (line,), f"{kind} distance by {method or 'points'}")
+    found = Measurement(value, unit, sigma, (line,), f"{kind} distance by {method or 'points'}")
+    note_line(first, second, f"{value:.3g} {unit}" + (f" {kind}" if kind != "center" else ""))
+    return found
 
 
 def distance_px(a: Any, b: Any) -> Measurement:

@@ -23,6 +23,10 @@ class Record(Protocol):
         """Keeps a picture and gives its name."""
         ...
 
+    def scene(self, scene: Mapping[str, Any]) -> str:
+        """Keeps a scene in 3-D and gives its name."""
+        ...
+
     def cell(self, code: str) -> int:
         """Appends a cell and gives its number, from 1."""
         ...
@@ -42,6 +46,7 @@ class NoRecord:
         self.cells: list[str] = []
         self.final: dict[str, Any] | None = None
         self._images: dict[bytes, str] = {}
+        self.scenes: list[dict[str, Any]] = []
 
     def event(self, kind: str, **data: Any) -> dict[str, Any]:
         """Appends one event."""
@@ -53,6 +58,11 @@ class NoRecord:
         """Names a picture by its order."""
         suffix = media_type.rpartition("/")[2]
         return self._images.setdefault(data, f"images/{len(self._images)}.{suffix}")
+
+    def scene(self, scene: Mapping[str, Any]) -> str:
+        """Names a scene by its order."""
+        self.scenes.append(dict(scene))
+        return f"scenes/{len(self.scenes) - 1}.json"
 
     def cell(self, code: str) -> int:
         """Keeps the code of a cell."""
@@ -93,8 +103,8 @@ def record_cell(record: Record, code: str, result: CellResult, *, step: int | No
         Its number in the run, from 1.
     """
     number = record.cell(code)
-    outcome = asdict(replace(result, images=[], displays=[]))
-    del outcome["images"], outcome["displays"]
+    outcome = asdict(replace(result, images=[], displays=[], scenes=[]))
+    del outcome["images"], outcome["displays"], outcome["scenes"]
     record.event(
         "cell",
         number=number,
@@ -102,5 +112,6 @@ def record_cell(record: Record, code: str, result: CellResult, *, step: int | No
         code=code,
         result=outcome,
         images=picture_records(record, result.images),
+        **({"scenes": [record.scene(scene) for scene in result.scenes]} if result.scenes else {}),
     )
     return number

@@ -18,6 +18,7 @@ from spatialclaw.kernel.results import (
     Submission,
     Variable,
 )
+from spatialclaw.kernel.scene import SCENE_TYPE, check_scene
 
 __all__ = ["CELL_TYPE", "SHOWN_TYPE", "SUBMIT_TYPE", "BadPicture", "Collector", "check_picture"]
 
@@ -30,6 +31,7 @@ MAX_PIXELS = 40_000_000
 MAX_BYTES = 12_000_000
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
 _KEPT_DISPLAYS = 50
+_KEPT_SCENES = 4
 _MAX_DISPLAY = 200_000
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]")
 
@@ -120,6 +122,7 @@ class Collector:
         self._dropped_images = 0
         self.images: list[Shown] = []
         self.displays: list[dict[str, Any]] = []
+        self.scenes: list[dict[str, Any]] = []
         self.submission: Submission | None = None
         self.result: str | None = None
         self.report: dict[str, Any] = {}
@@ -180,6 +183,10 @@ class Collector:
             return
         if SUBMIT_TYPE in data:
             self.submission = _submission(dict(data[SUBMIT_TYPE]))
+            return
+        if SCENE_TYPE in data:
+            if len(self.scenes) < _KEPT_SCENES:
+                self.scenes.append(check_scene(data[SCENE_TYPE]))
             return
         media_type = next((t for t in _FORMATS if t in data), None)
         if media_type is not None:
@@ -251,6 +258,7 @@ class Collector:
             lost=lost,
             truncated_bytes=out.dropped + err.dropped + _count(self.report.get("dropped")),
             displays=self.displays,
+            scenes=self.scenes,
             measurements=_measurements(self.report.get("measurements")),
         )
 

@@ -133,6 +133,7 @@ class CellResult:
         lost: What of the state is gone after a timeout or a death, one line, or "".
         truncated_bytes: Output dropped by the limit.
         displays: Other display payloads: media type -> text or JSON, for notebooks and reports.
+        scenes: What the cell made in 3-D, as `spatialclaw.kernel.scene.check_scene` gives it.
         measurements: What it measured, as far as it has a name or was printed.
     """
 
@@ -149,6 +150,7 @@ class CellResult:
     truncated_bytes: int = 0
     displays: list[dict[str, Any]] = field(default_factory=list)
     measurements: list[Measured] = field(default_factory=list)
+    scenes: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:

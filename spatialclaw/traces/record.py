@@ -5,6 +5,7 @@ Layout (design: the run folder)::
     run.json       question, media with hashes, settings with their sources, versions, seed
     events.jsonl   one JSON object a line, append-only
     images/        pictures, named by their content
+    scenes/        what cells made in 3-D, named by its content
     cells.py       the cells in order, ``# %%`` separated
     answer.json    once there is one
 """
@@ -20,12 +21,15 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from spatialclaw._version import __version__
 from spatialclaw.errors import RunError
 from spatialclaw.traces.jsonable import jsonable
 from spatialclaw.traces.redact import Redactor
+
+if TYPE_CHECKING:
+    from spatialclaw.traces.read import Run
 
 __all__ = ["EVENT_KINDS", "SCHEMA_VERSION", "Recorder", "new_run_dir"]
 
@@ -174,6 +178,34 @@ class Recorder:
             self._replace(path, data, sync=False)
         return name
 
+    def scene(self, scene: Mapping[str, Any]) -> str:
+        """Keeps a scene in 3-D once, by its content; its points in a file of their own.
+
+        Args:
+            scene: As `spatialclaw.kernel.scene.check_scene` gives it.
+
+        Returns:
+            Its name relative to the run folder.
+        """
+        kept = dict(scene)
+        points = kept.pop("cloud_data", None)
+        if points is not None:
+            self._keep_json(f"scenes/{kept['cloud']}.json", points)
+        text = json.dumps(kept, separators=(",", ":"), sort_keys=True)
+        name = f"scenes/{hashlib.sha256(text.encode()).hexdigest()[:20]}.json"
+        self._keep_json(name, self._redactor.value(kept))
+        return name
+
+    def _keep_json(self, name: str, value: Any) -> None:
+        path = self.run_dir / name
+        if not path.exists():
+            try:
+                path.parent.mkdir(exist_ok=True)
+            except OSError as error:
+                raise _run_error(path, error) from error
+            data = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+            self._replace(path, data.encode("utf-8"), sync=False)
+
     def cell(self, code: str) -> int:
         """Appends a cell to cells.py and returns its number, from 1."""
         with self._lock:
@@ -209,9 +241,20 @@ class Recorder:
                     if picture is not None:
                         kind = _TYPES.get(picture.suffix, "image/png")
                         shown["image"] = self.image(picture.read_bytes(), kind)
+                self._take_scenes(parent, event)
             self.event(event["kind"], **data)
         if name is not None:
             self.event("snapshot", action="restore", name=name, text="")
+
+    def _take_scenes(self, parent: Run, event: dict[str, Any]) -> None:
+        """Copies the scenes that a cell of another run made."""
+        from spatialclaw.traces.scenes import read_cloud, read_scene
+
+        for name in event.get("scenes") or ():
+            scene = read_scene(parent, name)
+            if scene is not None:
+                cloud = read_cloud(parent, f"scenes/{scene['cloud']}.json")
+                self.scene(scene | ({"cloud_data": cloud} if cloud is not None else {}))
 
     def answer(self, answer: Mapping[str, Any]) -> None:
         """Writes answer.json and the event; the last answer of a run counts."""
