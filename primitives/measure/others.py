@@ -250,6 +250,9 @@ def count(things: Any, *, label: str | None = None) -> Measurement:
     line = f"{per_frame[best]} in frame {best}, scores " + ", ".join(
         f"{item.score:.2f}" for item in items if item.frame == best
     )
+    if "hog" in method or "haar" in method:
+        doubt += 0.25 + 0.5 * per_frame[best]
+        line += "; it misses people who sit, are cut off or are seen from above"
     # Each detection is one thing with its score as probability.
     sigma = float(np.sqrt(max(0.0, doubt))) if isinstance(things, Masks) else 0.0
     return Measurement(per_frame[best], "count", sigma, (line,), method)

@@ -134,6 +134,10 @@ def _detected(inquiry: Inquiry, thing: Thing) -> Investigation:
         if second is not None:
             evidence.append(f"mirrored: {int(second)}")
             sure = min(0.85, sure + 0.1) if int(second) == value else 0.8 * sure
+    if "hog" in str(seen.get("method")):
+        # The mirror image agrees with what was found, not with what both miss.
+        sure = min(sure, 0.4)
+        evidence.append("HOG misses people who sit, are cut off or are seen from above")
     return Finding("number", value, "count", 0.7, sure, tuple(evidence))
 
 
