@@ -128,9 +128,9 @@ def scene_message(
         "unit": "m" if all(frame.metric for frame in frames) else "",
         "note": place.note,
         "cameras": place.cameras(),
-        "boxes": boxes[:MOST_THINGS],
-        "lines": measured[:MOST_THINGS],
-        "marks": marks[:MOST_THINGS],
+        "boxes": _once(boxes),
+        "lines": _once(measured),
+        "marks": _once(marks),
     }
     source = scenes[-1] if scenes else place.ref
     if reporter.cloud_id is None or (scenes and source is not reporter.cloud_source):
@@ -305,6 +305,14 @@ def _flat(things: dict[str, Any]) -> Iterator[tuple[str, Any]]:
                     yield f"{name}[{number}]" if several else name, item
         else:
             yield name, value
+
+
+def _once(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """One of each place: names for the same thing are told apart by nobody."""
+    found: dict[Any, dict[str, Any]] = {}
+    for item in items:
+        found.setdefault(tuple((k, str(v)) for k, v in item.items() if k != "label"), item)
+    return list(found.values())[:MOST_THINGS]
 
 
 def _refs(things: dict[str, Any]) -> list[str]:

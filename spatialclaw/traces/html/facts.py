@@ -132,17 +132,18 @@ def _evidence_line(item: Any) -> str:
 
 def _ledger(cells: list[Entry]) -> list[dict[str, str]]:
     from spatialclaw.agent.ledger import Ledger
-    from spatialclaw.kernel.results import CellResult, Variable
+    from spatialclaw.kernel.results import CellResult, Measured
 
     ledger = Ledger()
     for cell in cells:
-        made = [
-            Variable(v["name"], v["type"], v["summary"])
-            for v in cell.variables
-            if v["change"] != "deleted"
-        ]
-        result = CellResult("ok", stdout=cell.stdout, result=cell.result, variables=made)
-        ledger.add_cell(cell.number, result)
+        made = []
+        for item in cell.measurements:
+            value, sigma = as_number(item.get("value")), as_number(item.get("sigma"))
+            if value is not None:
+                words = [one_line(item.get(key), 100) for key in ("name", "unit", "method")]
+                made.append(Measured(words[0], value, words[1], sigma, words[2]))
+        ledger.add_cell(cell.number, CellResult("ok", measurements=made))
     return [
-        {"id": e.id, "cell": str(e.cell), "text": one_line(e.text, 400)} for e in ledger.entries
+        {"id": entry.id, "cell": str(entry.cell), "text": one_line(entry.text, 400)}
+        for entry in ledger.entries
     ]

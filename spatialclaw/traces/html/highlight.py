@@ -11,13 +11,14 @@ __all__ = ["code_styles", "highlight"]
 _LIGHT = "default"
 _DARK = "github-dark"
 _LONGEST = 60_000
+_BLOCK = "<pre class=code tabindex=0 aria-label=code>{}</pre>"
 
 
 @lru_cache(maxsize=512)
 def highlight(code: str) -> Markup:
     """Python code as HTML with a class for each kind of token; everything in it is escaped."""
     if len(code) > _LONGEST:
-        return Markup("<pre class=code>{}</pre>").format(code)  # colours take seconds there
+        return Markup(_BLOCK).format(code)  # colours take seconds there
     from pygments import highlight as colour
     from pygments.formatters import HtmlFormatter
     from pygments.lexers import PythonLexer
@@ -25,7 +26,7 @@ def highlight(code: str) -> Markup:
     formatter = HtmlFormatter(nowrap=True, classprefix="h-")
     lexer = PythonLexer(stripnl=False, ensurenl=False)
     # The formatter escapes what it colours.
-    return Markup("<pre class=code>{}</pre>").format(Markup(colour(code, lexer, formatter)))  # noqa: S704
+    return Markup(_BLOCK).format(Markup(colour(code, lexer, formatter)))  # noqa: S704
 
 
 @lru_cache(maxsize=1)

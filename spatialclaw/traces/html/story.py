@@ -53,6 +53,7 @@ class Entry:
         result: Last expression of the cell.
         error: {"name", "message", "traceback"} of the cell.
         variables: {"name", "type", "summary", "change"} of the cell.
+        measurements: {"name", "value", "unit", "sigma", "method"} of the cell, as recorded.
         submission: {"value", "unit", "confidence"} of the cell.
         seconds: Of the cell.
         pictures: Shown by the cell.
@@ -74,6 +75,7 @@ class Entry:
     result: str = ""
     error: dict[str, str] = field(default_factory=dict)
     variables: list[dict[str, str]] = field(default_factory=list)
+    measurements: list[dict[str, Any]] = field(default_factory=list)
     submission: dict[str, str] = field(default_factory=dict)
     seconds: float | None = None
     pictures: list[Picture] = field(default_factory=list)
@@ -260,6 +262,8 @@ def _cell(story: Story, event: Mapping[str, Any]) -> Entry:
         if isinstance(variable, dict):
             about = ("name", "type", "summary", "change")
             entry.variables.append({key: one_line(variable.get(key), 400) for key in about})
+    measured = _list(result.get("measurements"))[:100]
+    entry.measurements = [item for item in measured if isinstance(item, dict)]
     story._said, story._calls = "", []
     return entry
 

@@ -276,7 +276,7 @@
         const { n, xyz, rgb } = this.cloud;
         const depth = this.depth.fill(Infinity);
         const { eye, right, up, ahead } = view;
-        const dot = Math.max(0.004 * this.radius, 0.002) * focal;
+        const dot = 0.006 * this.radius * focal;
         for (let i = 0, j = 0; i < n; i++, j += 3) {
           const x = xyz[j] - eye[0];
           const y = xyz[j + 1] - eye[1];
@@ -285,7 +285,7 @@
           if (far < near) { continue; }
           const u = width / 2 + (focal * (x * right[0] + y * right[1] + z * right[2])) / far;
           const v = height / 2 - (focal * (x * up[0] + y * up[1] + z * up[2])) / far;
-          const size = Math.min(7, Math.max(2, Math.round((2 * dot) / far)));
+          const size = Math.min(9, Math.max(2, Math.round((2 * dot) / far)));
           const left = Math.floor(u - size / 2);
           const topmost = Math.floor(v - size / 2);
           if (left < 0 || topmost < 0 || left + size >= width || topmost + size >= height) { continue; }
