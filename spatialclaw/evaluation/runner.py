@@ -84,7 +84,8 @@ class Runner:
 
     A question whose infrastructure fails goes back into the queue, to be asked again after a pause
     that doubles; after `retries` of these it is kept as failed, and apart from the model's own
-    failures. Many failures in a row without any answer end the evaluation: then nothing works.
+    failures. Many failures in a row without any answer, repetitions among them, end the evaluation:
+    then nothing works.
 
     Args:
         folder: The evaluation's folder.
@@ -118,7 +119,8 @@ class Runner:
         self._votes = votes
         self._queue: list[Job] = []
         self._numbers = itertools.count()
-        self._failures = 0
+        self._failures = 0  # in a row, without an answer between
+        self._exhausted = 0  # of these, questions whose attempts are used up
         self._answers = 0
         self._last: Ended | None = None
 
@@ -178,8 +180,9 @@ class Runner:
             raise Stopped(error.message, hint=error.hint) from error
         job = replace(job, attempts=job.attempts + 1)
         if ended.answer is None:
-            self._failures += 1
-            self._last = ended
+            if ended.failure != "media":  # a damaged file says nothing about the others
+                self._failures += 1
+                self._last = ended
             key = (job.row.benchmark, job.row.uid, job.epoch)
             cost = ended.usage.cost_usd if ended.usage else None
             await asyncio.to_thread(self.store.note_attempt, key, ended.failure, ended.detail, cost)
@@ -187,8 +190,9 @@ class Runner:
                 pause = self._pause * 2 ** (job.attempts - 1) * random.uniform(0.75, 1.25)
                 self._push(replace(job, due=time.monotonic() + pause))
                 return
+            self._exhausted += ended.failure != "media"
         else:
-            self._failures = 0
+            self._failures = self._exhausted = 0
             self._answers += 1
         await self._end(job, ended, place)
 
@@ -207,7 +211,7 @@ class Runner:
 
     def _judge(self) -> None:
         """Ends the evaluation when nothing works any more."""
-        if not self._failures or self._last is None:
+        if not self._exhausted or self._last is None:
             return
         refused = self._last.failure == "refused" and not self._answers
         if self._failures < (3 if refused else max(8, 2 * self.engine.allowed)):
