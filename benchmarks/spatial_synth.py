@@ -1,6 +1,10 @@
 """spatial-synth: scenes drawn from a seed, with exact truth; nothing to download.
 
+    spatialclaw eval spatial-synth            500 questions, made once
+    spatialclaw eval spatial-synth@degraded   the same under degraded perception
     python -m benchmarks.spatial_synth OUT [--questions N] [--seed S] [--degrade LEVEL] [--jobs N]
+
+Options stand behind "@": ``spatial-synth@n=200,seed=7,degrade=light``.
 
 Rooms, tabletops, streets and stereo pairs, in turn, each with questions of all its families, until
 there are so many. ``OUT/questions.jsonl`` has the form of ``examples/questions.jsonl`` (`Question`
@@ -19,7 +23,7 @@ import os
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from itertools import count, islice
@@ -27,13 +31,17 @@ from pathlib import Path
 from typing import Any
 
 from spatialclaw.errors import SpatialclawError, UsageError
+from spatialclaw.evaluation.benchmark import Benchmark
+from spatialclaw.evaluation.data.custom import read_custom
+from spatialclaw.evaluation.data.files import write_once
+from spatialclaw.evaluation.rows import Dataset
 from spatialclaw.evaluation.synth import captures
 from spatialclaw.evaluation.synth.captures import Order
 from spatialclaw.evaluation.synth.degrade import Degradation
 from spatialclaw.evaluation.synth.questions import Question
 from spatialclaw.evaluation.synth.render import Quality
 
-__all__ = ["LEVELS", "VERSION", "Plan", "generate", "main", "plans"]
+__all__ = ["BENCHMARK", "LEVELS", "VERSION", "Plan", "generate", "main", "plans"]
 
 NAME = "spatial-synth"
 VERSION = 1
@@ -171,6 +179,71 @@ def generate(
     manifest["families"] = dict(Counter(row["family"] for row in rows))
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n")
     return listing
+
+
+def options(text: str) -> tuple[int, int, str]:
+    """Number of questions, seed and degradation from what stands behind "@".
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    values = {"n": "500", "seed": "0", "degrade": "none"}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        key, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals and (key == "degraded" or key in LEVELS):
+            key, value = "degrade", "medium" if key == "degraded" else key
+        if key not in values or (key != "degrade" and not value.isdigit()):
+            raise UsageError(
+                f"{NAME} has no option {part!r}",
+                hint=f"Say {NAME}@n=200,seed=7,degrade=light, or {NAME}@degraded.",
+            )
+        values[key] = value
+    if values["degrade"] not in LEVELS:
+        raise UsageError(
+            f"no degradation {values['degrade']!r}", hint=f"There are {', '.join(LEVELS)}."
+        )
+    return int(values["n"]), int(values["seed"]), values["degrade"]
+
+
+def dataset(text: str, cache: Path, tell: Callable[[str], None]) -> Dataset:
+    """The questions, drawn now unless they are in the cache; fewer are the first of more."""
+    wanted, seed, degrade = options(text)
+    out = cache / f"v{VERSION}-seed{seed}-{degrade}"
+    listing = out / f"questions-{wanted}.jsonl"
+    if not listing.is_file():
+        tell(f"drawing {wanted} questions of {NAME} in {out}, once")
+        made = generate(
+            out,
+            wanted,
+            seed,
+            degrade=degrade,
+            jobs=os.cpu_count() or 1,
+            progress=lambda done, whole: tell(f"{done} of {whole} questions"),
+        )
+        write_once(listing, made.read_bytes())
+    return read_custom(listing, out, f"{NAME}@{text}" if text else NAME)
+
+
+def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Numbers within the question's tolerance, choices, yes or no."""
+    from spatialclaw.benchmarks import custom
+
+    return custom.rule(question_type, extra)
+
+
+BENCHMARK = Benchmark(
+    name=NAME,
+    title=NAME,
+    hub="",
+    count=500,
+    inputs="captures, video, stereo",
+    answers="number, letter, yes/no",
+    licence="none needed: drawn from a seed",
+    aliases=("synth",),
+    note="Drawn once, minutes on a CPU. @degraded spoils depth and objects; the truth stays.",
+    rule=rule,
+    generate=dataset,
+)
 
 
 def _claim(out: Path, manifest: dict[str, Any]) -> None:

@@ -51,7 +51,8 @@ class Benchmark:
         note: What to know before comparing figures.
         source: Where its data lies; None for what is made here.
         row: One row of its tables as a question; raises `RowProblem` for one that cannot be.
-        generate: Makes its questions here: (options after "@", folder) -> dataset.
+        generate: Makes its questions here: (options after "@", folder, told what
+            goes on) -> dataset.
         form: How a typed answer is written for its scorer, "{}" standing for the answer.
     """
 
@@ -69,7 +70,7 @@ class Benchmark:
     note: str = ""
     source: Source | None = None
     row: Callable[[Record, Files], Row] | None = None
-    generate: Callable[[str, Path], Dataset] | None = None
+    generate: Callable[[str, Path, Callable[[str], None]], Dataset] | None = None
     form: str = "{}"
 
 

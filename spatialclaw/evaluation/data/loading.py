@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def cache_folder(cache_dir: Path | None = None) -> Path:
     from platformdirs import user_cache_path
 
     return Path(user_cache_path("spatialclaw")) / "benchmarks"
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def resolve_name(name: str) -> tuple[Benchmark, str]:
@@ -66,6 +71,7 @@ def load_dataset(
     data_dir: Path | None = None,
     cache_dir: Path | None = None,
     offline: bool = True,
+    tell: Callable[[str], None] | None = None,
 ) -> Dataset:
     """The questions of a benchmark.
 
@@ -77,6 +83,7 @@ def load_dataset(
             already.
         cache_dir: Where prepared data lies; see `cache_folder`.
         offline: Never fetch anything; otherwise what is missing is prepared first.
+        tell: Is told what takes long; standard error when None.
 
     Returns:
         All questions in file order. Media inside archives are taken out by `fetch`.
@@ -92,14 +99,14 @@ def load_dataset(
     benchmark, subset = resolve_name(name)
     cache = cache_folder(cache_dir) / benchmark.name
     if benchmark.generate is not None:
-        return benchmark.generate(subset, cache)
+        return benchmark.generate(subset, cache, tell or _tell)
     if benchmark.source is None or benchmark.row is None:
         raise UsageError(f"{benchmark.name} has no loader")
     root = data_dir if data_dir is not None else cache / "data"
     if not offline and data_dir is None:
         from spatialclaw.evaluation.data.prepare import prepare
 
-        return prepare(name, cache_dir=cache_dir, check=False).dataset
+        return prepare(name, cache_dir=cache_dir, check=False, tell=tell or _tell).dataset
     if not root.is_dir():
         if data_dir is not None:
             raise UsageError(f"{data_dir} is no folder")

@@ -85,8 +85,8 @@ def prepare(
     cache = cache_folder(cache_dir) / benchmark.name
     if benchmark.source is not None and benchmark.generate is None and data_dir is None:
         _fetch(benchmark, subset, cache, revision, limit, tell, confirm)
-    dataset = load_dataset(name, data_dir=data_dir, cache_dir=cache_dir)
-    folder = data_dir or cache / "data"
+    dataset = load_dataset(name, data_dir=data_dir, cache_dir=cache_dir, tell=tell)
+    folder = data_dir or (cache if benchmark.generate else cache / "data")
     rows = pick(list(dataset.rows), limit)
     return _looked_at(dataset, rows, lock_path(cache, folder), check, tell, folder)
 
