@@ -230,6 +230,12 @@ class Session:
         task = make_task(question, self._media, choices=choices, answer_type=answer_type)
         return self._call(self._ask(task))
 
+    def listen(self, listener: Listener) -> None:
+        """Calls `listener` with each further event of the session's record, as it is written."""
+        self._open_parts()
+        assert self._recorder is not None
+        self._recorder.listen(listener)
+
     def read(self, name: str) -> Any:
         """A variable's value: plain JSON values as they are, anything else as its summary."""
         value = self._call(self._open_parts().kernel.read(name))

@@ -32,6 +32,7 @@ COMMANDS = (
     "replay",
     "export",
     "kernelspec",
+    "mcp",
     "benchmarks",
     "models",
     "doctor",
