@@ -12,7 +12,7 @@ from typing import Any
 
 from spatialclaw.agent.prompts import estimate_tokens
 
-__all__ = ["api_text", "describe_callable", "results_text"]
+__all__ = ["api_text", "describe_callable", "first_sentence", "results_text"]
 
 SUMMARY_CHARACTERS = 100
 # Optional arguments that are named; `help` tells the others.
@@ -68,7 +68,7 @@ def describe_callable(name: str, thing: Any, *, summary: bool = True) -> str:
     except (TypeError, ValueError):
         return name
     text = f"`{name}{_signature(signature)}`"
-    first = _summary(inspect.getdoc(thing) or "")
+    first = first_sentence(inspect.getdoc(thing) or "")
     return f"{text} {first}" if summary and first else text
 
 
@@ -76,7 +76,7 @@ def _module(name: str, module: types.ModuleType, *, summaries: bool) -> str:
     public = [n for n in getattr(module, "__all__", ()) if n[:1].islower()]
     members = [(n, getattr(module, n)) for n in public]
     calls = [(n, thing) for n, thing in members if callable(thing)]
-    head = f"- `{name}`: {_summary(inspect.getdoc(module) or '')}"
+    head = f"- `{name}`: {first_sentence(inspect.getdoc(module) or '')}"
     if summaries:
         return "\n".join([head, *(f"  - {describe_callable(n, thing)}" for n, thing in calls)])
     listed = ", ".join(describe_callable(n, thing, summary=False) for n, thing in calls)
@@ -120,7 +120,8 @@ def _type_name(annotation: Any) -> str:
     return "" if name in ("Any", "None", "object") or len(name) > 40 else name
 
 
-def _summary(doc: str) -> str:
+def first_sentence(doc: str) -> str:
+    """The first sentence of a docstring, cut where it is long."""
     first = " ".join(doc.split("\n\n")[0].split())
     if len(first) <= SUMMARY_CHARACTERS:
         return first

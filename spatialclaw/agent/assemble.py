@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from spatialclaw.kernel.options import KernelOptions
     from spatialclaw.kernel.pool import KernelPool
     from spatialclaw.media import Media
+    from spatialclaw.perception.cells import PerceptionTools
 
 __all__ = ["Parts", "assemble", "kernel_options", "kernel_pool"]
 
@@ -39,6 +40,7 @@ class Parts:
         workdir: Scratch folder of the frames, removed at the end.
         chat: The VLM, where it is known already.
         earlier: Cells that were executed before the loop, or None.
+        perception: The handlers of calls to models.
     """
 
     media: Media | None
@@ -48,6 +50,7 @@ class Parts:
     workdir: Path
     chat: ChatClient | None = None
     earlier: EarlierCells | None = None
+    perception: PerceptionTools | None = None
     _users: list[None] = field(default_factory=lambda: [None], repr=False)
     _closed: bool = field(default=False, repr=False)
 
@@ -73,9 +76,12 @@ class Parts:
         """
         tools = VlmTools(prompts)
         gateway = _gateway(self.media, record, tools)
+        perception = None if self.perception is None else self.perception.another()
+        if perception is not None:
+            perception.register(gateway)
         kernel = await self.kernel.branch(name, gateway=gateway)
         self._users.append(None)
-        return replace(self, kernel=kernel, record=record, tools=tools)
+        return replace(self, kernel=kernel, record=record, tools=tools, perception=perception)
 
     async def aclose(self) -> None:
         """Ends the kernel and removes the scratch folder."""
@@ -85,6 +91,8 @@ class Parts:
         try:
             await self.kernel.aclose()
         finally:
+            if self.perception is not None:
+                await self.perception.aclose()
             self._users.pop()
             if not self._users:  # else a branch works on the same frames
                 await asyncio.to_thread(shutil.rmtree, self.workdir, ignore_errors=True)
@@ -122,6 +130,7 @@ async def assemble(
         KernelStartError: No kernel could be started.
     """
     from spatialclaw.kernel.folders import make_scratch
+    from spatialclaw.perception.cells import perception_tools
 
     settings = settings or Settings()
     record = recorder if recorder is not None else NoRecord()
@@ -139,17 +148,20 @@ async def assemble(
         for note in media.notes if media is not None else ():
             record.event("note", text=note)
         tools = VlmTools(Prompts(settings.prompts_dir))
+        gateway = _gateway(media, record, tools)
+        perception = perception_tools(media, settings)
+        perception.register(gateway)
         options = replace(
             kernel_options(settings),
             manifest=media.manifest if media is not None else None,
             question=task.question,
             choices=task.choices,
-            gateway=_gateway(media, record, tools),
+            gateway=gateway,
         )
         kernel = await _kernel(options, pool, bare)
         for note in kernel.notes:
             record.event("note", text=note)
-        parts = Parts(media, kernel, record, tools, workdir)
+        parts = Parts(media, kernel, record, tools, workdir, perception=perception)
         if earlier is not None:
             limit = settings.cell_timeout
             parts.earlier = await execute_earlier(parts, earlier, seconds=limit)

@@ -8,7 +8,7 @@ changes. In append-only mode it never does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -19,8 +19,16 @@ from spatialclaw.agent.observation import clip
 from spatialclaw.agent.parser import CUT_MARK
 from spatialclaw.agent.prompts import Prompts, estimate_tokens
 from spatialclaw.agent.routing import DIRECT_CONFIDENCE, Route, ask_route, has_to_be_measured
+from spatialclaw.agent.tool_schemas import SCHEMAS
 from spatialclaw.agent.types import Observation, Task
-from spatialclaw.backends.base import ChatClient, ChatReply, Message, Purpose, RunContext
+from spatialclaw.backends.base import (
+    ChatClient,
+    ChatReply,
+    Message,
+    Purpose,
+    RunContext,
+    ToolsRefused,
+)
 from spatialclaw.errors import BackendRejected, SpatialclawError
 from spatialclaw.kernel.results import Shown
 
@@ -188,6 +196,10 @@ class Conversation:
         self._head[1] = Message(task.role, parts)
         return True
 
+    def replace_system(self, text: str) -> None:
+        """Sends another system prompt from here on."""
+        self._head[0] = Message("system", (text,))
+
     def messages(self) -> list[Message]:
         """What is sent next."""
         return [*self._head, *(m for step in self._steps for m in step.messages())]
@@ -214,6 +226,7 @@ class ModelPolicy:
         self._direct: Route | None = None
         self._first: Observation | None = None
         self._submitted = False
+        self._tools: Sequence[Mapping[str, Any]] | None = None
 
     def bind(self, run: RunContext) -> None:
         """Takes the run's chat and record."""
@@ -296,7 +309,10 @@ class ModelPolicy:
             prompts = run.settings.get("prompts") or Prompts()
             budget = self._budget or run.settings.get("context") or ContextBudget()
             only = run.settings.get("primitives") or None
-            system = system_prompt(prompts, interface=run.interface, only=only)
+            self._tools = _native_tools(run)
+            system = system_prompt(
+                prompts, interface=run.interface, only=only, native=self._tools is not None
+            )
             self._conversation = Conversation(system, budget)
             self._conversation.begin(self._first or observation)
             if self._first is not None and observation is not self._first:
@@ -308,13 +324,29 @@ class ModelPolicy:
                 run.record.event("note", text="older steps are sent in short from here on")
         return self._conversation
 
+    def _described(self) -> str:
+        assert self._run is not None
+        settings = self._run.settings
+        return system_prompt(
+            settings.get("prompts") or Prompts(),
+            interface=self._run.interface,
+            only=settings.get("primitives") or None,
+        )
+
     async def _ask(
         self, chat: ChatClient, conversation: Conversation, purpose: Purpose
     ) -> ChatReply:
         """Sends the conversation; makes it shorter when the server says it is too long."""
         while True:
+            tools: dict[str, Any] = {} if self._tools is None else {"tools": self._tools}
+            if purpose == "answer_now":
+                tools = {}
             try:
-                return await chat.complete(conversation.messages(), purpose=purpose)
+                return await chat.complete(conversation.messages(), purpose=purpose, **tools)
+            except ToolsRefused:
+                # From here on the calls are described in the prompt and written as JSON.
+                self._tools = None
+                conversation.replace_system(self._described())
             except BackendRejected as error:
                 if not hasattr(error, "context") or not conversation.shorten():
                     raise
@@ -327,6 +359,7 @@ def system_prompt(
     vocabulary: dict[str, Any] | None = None,
     chat: bool = True,
     only: Sequence[str] | None = None,
+    native: bool = False,
 ) -> str:
     """The system prompt of an interface, with what is available here.
 
@@ -336,6 +369,7 @@ def system_prompt(
         vocabulary: The primitives; those of this installation by default.
         chat: Whether a VLM answers `locate` and `look`.
         only: Names of the primitives there are; all by default.
+        native: Whether function schemas are sent, so that calls need not be written as text.
     """
     if interface == "direct":
         return prompts.render("direct")
@@ -351,8 +385,18 @@ def system_prompt(
         api=api,
         results=results_text(names),
         drawing=drawing,
+        native=native,
         asking=chat and (names is None or bool({"look", "locate"} & set(names))),
     )
+
+
+def _native_tools(run: RunContext) -> Sequence[Mapping[str, Any]] | None:
+    """Function schemas, where the interface is that of calls and the client takes them."""
+    client = getattr(run.chat, "inner", run.chat)
+    capabilities = getattr(client, "capabilities", None)
+    if run.interface != "tools" or getattr(capabilities, "tools", False) is False:
+        return None
+    return SCHEMAS
 
 
 @lru_cache(maxsize=8)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spatialclaw.agent.budget import Budget, BudgetKind
@@ -83,19 +84,30 @@ class MeteredChat:
         max_tokens: int | None = None,
         temperature: float | None = None,
         seed: int | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> ChatReply:
         """Asks the model.
+
+        Args:
+            messages: The conversation.
+            purpose: What for.
+            max_tokens: Of the reply.
+            temperature: Instead of that of the run.
+            seed: Instead of that of the run.
+            tools: Function schemas, for a client that takes them.
 
         Raises:
             BudgetExceeded: Tokens or money are used up.
             BackendError: As the client behind.
         """
-        spent = self._over(messages)
+        further: dict[str, Any] = {} if tools is None else {"tools": tools}
+        schemas = estimate_tokens(json.dumps(list(tools))) if tools else 0
+        spent = self._over(messages, schemas)
         if spent and purpose not in _LAST_WORDS:
             raise BudgetExceeded(*spent)
         self._number += 1
         number = self._number
-        self._write_request(number, messages, purpose)
+        self._write_request(number, messages, purpose, len(tools or ()), schemas)
         started = time.monotonic()
         try:
             reply = await self._chat.complete(
@@ -104,6 +116,7 @@ class MeteredChat:
                 max_tokens=max_tokens,
                 temperature=self._temperature if temperature is None else temperature,
                 seed=self._seed if seed is None else seed,
+                **further,
             )
         except SpatialclawError as error:
             self._record.event(
@@ -136,18 +149,22 @@ class MeteredChat:
     async def aclose(self) -> None:
         """Nothing: the client behind belongs to all runs."""
 
-    def _over(self, messages: list[Message]) -> tuple[BudgetKind, float, float] | None:
+    def _over(
+        self, messages: list[Message], schemas: int
+    ) -> tuple[BudgetKind, float, float] | None:
         """The cap that this request would break, if one."""
         limits, usage = self._budget.limits, self._budget.usage
         tokens = self._budget.tokens
         cap = limits.max_tokens
-        if cap is not None and tokens + projected_tokens(messages) > cap:
+        if cap is not None and tokens + schemas + projected_tokens(messages) > cap:
             return "tokens", tokens, cap
         if limits.max_cost is not None and (usage.cost_usd or 0.0) >= limits.max_cost:
             return "cost", usage.cost_usd or 0.0, limits.max_cost
         return None
 
-    def _write_request(self, number: int, messages: list[Message], purpose: Purpose) -> None:
+    def _write_request(
+        self, number: int, messages: list[Message], purpose: Purpose, tools: int, schemas: int
+    ) -> None:
         thread = "main" if purpose in ("plan", "act", "answer_now") else f"{number}"
         before = self._sent.get(thread, [])
         same = 0
@@ -165,7 +182,8 @@ class MeteredChat:
             **{"from": same},
             messages=[self._message(message) for message in messages[same:]],
             images=sum(isinstance(p, Shown) for message in messages for p in message.parts),
-            projected_tokens=projected_tokens(messages),
+            projected_tokens=schemas + projected_tokens(messages),
+            **({"tools": tools} if tools else {}),
         )
 
     def _message(self, message: Message) -> dict[str, Any]:

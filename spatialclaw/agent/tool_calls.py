@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from spatialclaw.agent.parser import CUT_MARK, ParsedReply, strip_thoughts
+from spatialclaw.agent.tool_schemas import CALL
 
 __all__ = ["Call", "calls_to_code", "read_calls", "reference"]
 
@@ -188,6 +189,8 @@ def _call(value: Any) -> Call:
             raw = json.loads(raw or "{}", strict=False)
         except ValueError:
             raise _Wrong(f"the arguments of {name} are no JSON") from None
+    if name == CALL and isinstance(raw, dict):
+        return _call(raw)
     result = next((value[k] for k in _RESULT_KEYS if isinstance(value.get(k), str)), "")
     if isinstance(raw, list):
         return Call(name, {}, tuple(raw), result)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from spatialclaw.agent.types import Observation, Task, Usage
-from spatialclaw.errors import SpatialclawError
+from spatialclaw.errors import BackendRejected, SpatialclawError
 from spatialclaw.kernel.results import Shown
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ __all__ = [
     "Purpose",
     "RunBound",
     "RunContext",
+    "ToolsRefused",
 ]
 
 Purpose = Literal[
@@ -91,6 +92,10 @@ class ChatClient(Protocol):
 
 class GiveUp(SpatialclawError):
     """A policy cannot answer and says why; the run ends as "failed" with this as its reason."""
+
+
+class ToolsRefused(BackendRejected):
+    """The server takes no function schemas; the same can be asked without."""
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class Capabilities:
         max_edge: Longer edge of a picture, pixels.
         max_body: Bytes of a request, at most; None when no limit is known.
         context: Tokens of request and reply together, as the server applies it, or None.
+        tools: Whether it takes function schemas for native tool calls; None until known.
         reasoning: Name of the field that carries reasoning, or None.
         pixels: In which convention it gives coordinates; None until probed.
         seen: Names of checks that were made, with their outcome, for `doctor`.
@@ -48,6 +49,7 @@ class Capabilities:
     max_edge: int = 1024
     max_body: int | None = None
     context: int | None = None
+    tools: bool | None = None
     reasoning: str | None = None
     pixels: PixelConvention | None = None
     seen: dict[str, Any] = field(default_factory=dict)
@@ -141,11 +143,27 @@ def learn(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> L
         What was learnt, or None when the text teaches nothing new.
     """
     low = " ".join(text.lower().split())
-    for rule in (_tokens_name, _images, _body, _roles, _context, _parameters):
+    for rule in (_tools, _tokens_name, _images, _body, _roles, _context, _parameters):
         lesson = rule(caps, status, low, sent)
         if lesson is not None:
             return lesson
     return None
+
+
+_NO_TOOLS = re.compile(
+    r"support(?:s|ed|ing)? (?:for )?(?:tools?|function)\b|tool[ _](?:use|choice|calls?)\b|tool-call-"
+    r"parser|--jinja|\btools?\b[^.]{0,40}(?:not|un)\s?(?:supported|recognized|permitted|allowed|"
+    r"expected)|(?:unrecognized|unknown|unexpected|extra)[^.]{0,60}\btools?\b"
+)
+
+
+def _tools(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> Lesson | None:
+    if "tools" not in sent or status not in (400, 404, 422, 500, 501):
+        return None
+    if not _NO_TOOLS.search(text):
+        return None
+    caps.tools = False
+    return Lesson("calls are written as JSON in the text", retry=False)
 
 
 def _tokens_name(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> Lesson | None:

@@ -7,14 +7,21 @@ import difflib
 import hashlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from spatialclaw.agent.prompts import estimate_tokens
 from spatialclaw.agent.types import Task, Usage
-from spatialclaw.backends.base import ChatClient, ChatReply, Message, Policy, Purpose
+from spatialclaw.backends.base import (
+    ChatClient,
+    ChatReply,
+    Message,
+    Policy,
+    Purpose,
+    ToolsRefused,
+)
 from spatialclaw.backends.capabilities import Capabilities, CapabilityStore, learn
 from spatialclaw.backends.preflight import CHECK_SECONDS, check_message
 from spatialclaw.backends.wire import (
@@ -35,7 +42,13 @@ from spatialclaw.kernel.results import Shown
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ["ContextTooLong", "OpenAIBackend", "OpenAIChat", "OpenAIOptions", "endpoint"]
+__all__ = [
+    "ContextTooLong",
+    "OpenAIBackend",
+    "OpenAIChat",
+    "OpenAIOptions",
+    "endpoint",
+]
 
 OPENAI_URL = "https://api.openai.com/v1"
 # Tokens that one picture takes, when a server does not count for us.
@@ -112,6 +125,8 @@ def endpoint(base_url: str) -> tuple[str, dict[str, str]]:
 class OpenAIChat:
     """A `ChatClient` for one endpoint; safe for many runs at once on one event loop.
 
+    It takes function schemas (``tools``) where the server does.
+
     Args:
         options: How to reach it.
         store: What is known of endpoints; by default nothing is, and nothing is kept.
@@ -151,8 +166,21 @@ class OpenAIChat:
         max_tokens: int | None = None,
         temperature: float | None = None,
         seed: int | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> ChatReply:
-        """Asks the model; see `spatialclaw.backends.base.ChatClient`."""
+        """Asks the model; see `spatialclaw.backends.base.ChatClient`.
+
+        Args:
+            messages: The conversation.
+            purpose: What for.
+            max_tokens: Of the reply.
+            temperature: Instead of that of the options.
+            seed: Instead of that of the options.
+            tools: Function schemas; native calls come back as JSON in the text of the reply.
+
+        Raises:
+            ToolsRefused: The server takes no function schemas.
+        """
         if self.model is None:
             await self._choose_model()
         attempt = _Attempt(
@@ -160,6 +188,7 @@ class OpenAIChat:
             max_tokens or self.options.max_reply,
             self.options.temperature if temperature is None else temperature,
             self.options.seed if seed is None else seed,
+            tools=tools,
         )
         while True:
             completion = await self._try(attempt)
@@ -319,6 +348,8 @@ class OpenAIChat:
             await self._wait(attempt, problem, limit=self.options.max_retries)
             return None
         self._check_context(attempt.messages, completion.usage)
+        if attempt.tools and completion.calls:
+            caps.tools = True
         if completion.cached:
             caps.seen["prefix_cache"] = True
         if completion.usage.input_tokens:
@@ -360,6 +391,8 @@ class OpenAIChat:
         }
         request = {k: v for k, v in optional.items() if v is not None and k not in caps.dropped}
         request[caps.token_parameter] = tokens
+        if attempt.tools:
+            request["tools"] = list(attempt.tools)
         return {
             "model": self.model,
             "messages": wire_messages(attempt.messages, caps),
@@ -391,6 +424,8 @@ class OpenAIChat:
                 attempt.max_tokens = max(512, sent["max_tokens"] // 2)
             if lesson.retry and attempt.lessons <= 8:
                 return
+            if caps.tools is False and "tools" in request:
+                raise ToolsRefused(f"{self.base_url} takes no function schemas: {text}")
             if caps.vision is False:
                 raise BackendRejected(
                     f"the model {self.model} at {self.base_url} takes no pictures: {text}",
@@ -524,6 +559,7 @@ class _Attempt:
     raised: bool = False
     prompt_tokens: int | None = None
     usage: Usage = field(default_factory=Usage)
+    tools: Sequence[Mapping[str, Any]] | None = None
 
 
 class OpenAIBackend:

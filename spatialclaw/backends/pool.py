@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from spatialclaw.backends.base import ChatReply, Message, Purpose
@@ -60,10 +60,16 @@ class PoolChat:
         max_tokens: int | None = None,
         temperature: float | None = None,
         seed: int | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> ChatReply:
         """Asks the least busy endpoint."""
         return await self.for_run().complete(
-            messages, purpose=purpose, max_tokens=max_tokens, temperature=temperature, seed=seed
+            messages,
+            purpose=purpose,
+            max_tokens=max_tokens,
+            temperature=temperature,
+            seed=seed,
+            tools=tools,
         )
 
     async def check(self, *, pictures: bool) -> None:
@@ -134,6 +140,7 @@ class RunChat:
         max_tokens: int | None = None,
         temperature: float | None = None,
         seed: int | None = None,
+        tools: Sequence[Mapping[str, Any]] | None = None,
     ) -> ChatReply:
         """Asks the run's endpoint; another one when that fails.
 
@@ -154,6 +161,7 @@ class RunChat:
                     max_tokens=max_tokens,
                     temperature=temperature,
                     seed=seed,
+                    tools=tools,
                 )
             except (BackendUnreachable, BackendReplyError):
                 self._pool.rest(index)

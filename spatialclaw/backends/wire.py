@@ -34,6 +34,7 @@ class Completion:
         usage: Tokens and, where the provider says, money; tokens 0 when it says nothing.
         reasoning_field: Name of the field the reasoning came in, or None.
         cached: Input tokens that the server's cache held, or None when it does not say.
+        calls: Whether it holds native tool calls; they are in the text too.
     """
 
     text: str
@@ -42,6 +43,7 @@ class Completion:
     usage: Usage
     reasoning_field: str | None = None
     cached: int | None = None
+    calls: bool = False
 
 
 def wire_messages(messages: Sequence[Message], caps: Capabilities) -> list[dict[str, Any]]:
@@ -122,7 +124,13 @@ def read_completion(body: str) -> Completion:
         # Some servers put the whole reply into the reasoning and leave the content empty.
         text, thought = reasoning, ""
     return Completion(
-        text.strip("\n"), thought, finish, _usage(data.get("usage")), name, _cached(data)
+        text.strip("\n"),
+        thought,
+        finish,
+        _usage(data.get("usage")),
+        name,
+        _cached(data),
+        bool(message.get("tool_calls")),
     )
 
 
