@@ -8,7 +8,7 @@ from typing import Any
 from spatialclaw.primitives.errors import Unavailable
 from spatialclaw.primitives.frames import Frame, Frames
 
-__all__ = ["all_frames", "frame_from_ref", "frame_of", "use_sequences"]
+__all__ = ["all_frames", "frame_from_ref", "frame_of", "sequences", "use_sequences"]
 
 _sequences: list[Frames] = []
 
@@ -20,6 +20,11 @@ def use_sequences(sequences: Sequence[Frames]) -> None:
         sequences: ``[frames]``, or ``videos`` when there are several.
     """
     _sequences[:] = list(sequences)
+
+
+def sequences() -> list[Frames]:
+    """The sequences of this process, in the order in which the host has them."""
+    return list(_sequences)
 
 
 def all_frames() -> list[Frame]:

@@ -131,6 +131,11 @@ class Frame(Rich):
         array: npt.NDArray[Number] = self._blob[offset : offset + size].view(kind).reshape(shape)
         return array
 
+    def same_picture(self, other: Frame) -> bool:
+        """Whether both show the same stored pixels, whatever else is known about them."""
+        mine, theirs = self._record["image_offset"], other._record["image_offset"]
+        return self._blob is other._blob and mine == theirs
+
     def replaced(self, **fields: Any) -> Frame:
         """The same picture with other knowledge about it, such as ``pose=`` or ``intrinsics=``.
 

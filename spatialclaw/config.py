@@ -19,8 +19,24 @@ ENVIRONMENT_PREFIX = "SPATIALCLAW_"
 CONFIG_NAME = "spatialclaw.toml"
 # Variables of other tools that name the same thing, after our own.
 _ALIASES = {"base_url": ("OPENAI_BASE_URL",), "api_key": ("OPENAI_API_KEY",)}
+# Variables that are no settings of a run.
+_OTHER_VARIABLES = (
+    "CONFIG",
+    "DEBUG",
+    "SHARED_DATA",
+    "BENCHMARKS_CACHE",
+    "PERCEPTION_CACHE",
+    "PERCEPTION_CACHE_SIZE",
+    "PERCEPTION_DEVICE",
+    "PERCEPTION_IDLE",
+    "PERCEPTION_MEMORY",
+    "PERCEPTION_MODEL_IDLE",
+    "PERCEPTION_QUEUE",
+    "PERCEPTION_RUNTIME",
+    "SERVE_TOKEN",
+)
 # Keys may lie in the environment only: a file is copied and committed, a flag is seen by `ps`.
-_ENVIRONMENT_ONLY = frozenset({"api_key"})
+_ENVIRONMENT_ONLY = frozenset({"api_key", "perception_token"})
 
 
 class Settings(BaseModel):
@@ -65,13 +81,21 @@ class Settings(BaseModel):
     primitives: str = Field(
         "", description="the only primitives of a cell, separated by commas (default: all)"
     )
+    perception_url: str | None = Field(
+        None, description="where perception runs, several separated by commas (default: here)"
+    )
+    perception_token: SecretStr | None = Field(
+        None, description="what `spatialclaw serve` there printed (environment only)"
+    )
     prompts_dir: Path | None = Field(None, description="a folder of prompts of one's own")
     benchmarks_dir: Path | None = Field(None, description="a folder of benchmarks of one's own")
 
     def public(self) -> dict[str, Any]:
-        """The settings as JSON values, without the key."""
-        values = self.model_dump(mode="json", exclude={"api_key"})
-        values["api_key"] = "set" if self.api_key is not None else None
+        """The settings as JSON values, without what is secret."""
+        secret = ("api_key", "perception_token")
+        values = self.model_dump(mode="json", exclude=set(secret))
+        for name in secret:
+            values[name] = "set" if getattr(self, name) is not None else None
         return values
 
 
@@ -120,7 +144,7 @@ def resolve_settings(
     except ValidationError as error:
         raise _explain(error, sources) from error
     names = {f"{ENVIRONMENT_PREFIX}{name.upper()}" for name in Settings.model_fields}
-    names |= {f"{ENVIRONMENT_PREFIX}{extra}" for extra in ("CONFIG", "DEBUG", "SHARED_DATA")}
+    names |= {f"{ENVIRONMENT_PREFIX}{other}" for other in _OTHER_VARIABLES}
     unknown = sorted(n for n in environ if n.startswith(ENVIRONMENT_PREFIX) and n not in names)
     return Resolved(settings=settings, sources=sources, unknown_environment=unknown)
 

@@ -34,7 +34,7 @@ _TYPES: dict[str, Any] = {
     "prompts_dir": Path,
     "benchmarks_dir": Path,
 }
-_NOT_FLAGS = frozenset({"api_key"})
+_NOT_FLAGS = frozenset({"api_key", "perception_token"})
 
 
 def shared_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,9 +9,10 @@ files that the handler chose.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +55,15 @@ class Call:
 
 @dataclass
 class WithFiles:
-    """A result and files that go along as read-only descriptors."""
+    """A result and files that go along as descriptors.
+
+    Attributes:
+        result: What msgpack can carry.
+        files: Paths, opened read-only; or descriptors, which are closed once they are sent.
+    """
 
     result: Any
-    files: list[Path] = field(default_factory=list)
+    files: Sequence[Path | int] = ()
 
 
 Handler = Callable[[Any], Awaitable[Any] | Any]
@@ -130,7 +136,7 @@ class Gateway:
         """Names of the methods there are."""
         return sorted(self._methods)
 
-    async def answer(self, frame: bytes) -> tuple[bytes, list[Path]]:
+    async def answer(self, frame: bytes) -> tuple[bytes, list[Path | int]]:
         """Answers one frame.
 
         Returns:
@@ -142,7 +148,7 @@ class Gateway:
         started = time.perf_counter()
         request = decode_request(frame)
         number, name = request["id"], request["method"]
-        files: list[Path] = []
+        files: list[Path | int] = []
         params: dict[str, Any] = {}
         error: dict[str, Any] | None = None
         result: Any = None
@@ -158,7 +164,7 @@ class Gateway:
                 if hasattr(result, "__await__"):
                     result = await result
             if isinstance(result, WithFiles):
-                files, result = result.files, result.result
+                files, result = list(result.files), result.result
         except ValidationError as invalid:
             error = {"type": "PrimitiveError", "message": f"{name}: {_first(invalid)}"}
         except PrimitiveError as refused:
@@ -177,6 +183,9 @@ class Gateway:
         reply = encode_reply(number, result, error)
         if len(reply) > MAX_FRAME:
             error = {"type": "TooMuch", "message": f"{name}: the reply has {len(reply)} bytes"}
+            for file in files:
+                if isinstance(file, int):
+                    os.close(file)
             reply, files = encode_reply(number, None, error), []
         if self.record is not None and (method is None or method.recorded):
             self.record(

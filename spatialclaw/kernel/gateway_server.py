@@ -86,18 +86,47 @@ class GatewayServer:
                     return
                 # a frame that has begun has to arrive: nobody may hold memory by sending slowly
                 frame = await asyncio.wait_for(_exactly(loop, sock, size), FRAME_SECONDS)
-                reply, files = await self.gateway.answer(frame)
+                reply, files = await self._answer(loop, sock, frame)
                 await asyncio.wait_for(self._send(loop, sock, reply, files), FRAME_SECONDS)
         except (ValueError, OSError, EOFError, TimeoutError):
             self.refused += 1  # garbage, half a frame, too slow, gone: the connection ends
         finally:
             sock.close()
 
+    async def _answer(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, frame: bytes
+    ) -> tuple[bytes, list[Path | int]]:
+        """The gateway's answer; a cell that was interrupted takes its request with it."""
+        answering = asyncio.ensure_future(self.gateway.answer(frame))
+        heard = asyncio.Event()
+        loop.add_reader(sock, heard.set)
+        hearing = asyncio.ensure_future(heard.wait())
+        try:
+            await asyncio.wait({answering, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            loop.remove_reader(sock)
+            hearing.cancel()
+            if not answering.done() and (not heard.is_set() or _is_over(sock)):
+                answering.cancel()
+        try:
+            return await answering
+        except asyncio.CancelledError:
+            if answering.cancelled():
+                raise EOFError from None
+            raise
+
     async def _send(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, reply: bytes, files: list[Path]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        reply: bytes,
+        files: list[Path | int],
     ) -> None:
         head = struct.pack(">I", len(reply))
-        fds = [os.open(path, os.O_RDONLY | os.O_CLOEXEC) for path in files]
+        fds = [
+            file if isinstance(file, int) else os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+            for file in files
+        ]
         try:
             if fds:
                 while True:
@@ -112,6 +141,15 @@ class GatewayServer:
         finally:
             for fd in fds:
                 os.close(fd)
+
+
+def _is_over(sock: socket.socket) -> bool:
+    try:
+        return sock.recv(1, socket.MSG_PEEK) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
 
 
 async def _exactly(loop: asyncio.AbstractEventLoop, sock: socket.socket, size: int) -> bytes:
