@@ -12,9 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from spatialclaw.cli.app import app
-from spatialclaw.evaluation.benchmark import all_benchmarks, find_benchmark, use_folder
+from spatialclaw.evaluation.benchmark import Benchmark, all_benchmarks, use_folder
 
 __all__: list[str] = []
+
+BenchmarksDir = Annotated[
+    Path | None, typer.Option(help="folder with benchmarks of your own: .py files")
+]
 
 group = typer.Typer(no_args_is_help=True, help="Public benchmarks: what they are, and scoring.")
 app.add_typer(group, name="benchmarks")
@@ -23,15 +27,18 @@ app.add_typer(group, name="benchmarks")
 @group.command("list")
 def list_benchmarks(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON array")] = False,
+    benchmarks_dir: BenchmarksDir = None,
 ) -> None:
     """List the benchmarks."""
+    if benchmarks_dir is not None:
+        use_folder(benchmarks_dir)
     found = all_benchmarks().values()
     if as_json:
         print(json.dumps([{"name": b.name, "hub": b.hub, "questions": b.count} for b in found]))
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("name", "questions", "input", "answers", "data"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=column in ("name", "data"))
     for b in found:
         count = "" if b.count is None else f"{b.count:,}"
         table.add_row(b.name, count, b.inputs, b.answers, b.hub)
@@ -39,13 +46,22 @@ def list_benchmarks(
 
 
 @group.command()
-def show(name: Annotated[str, typer.Argument(help="a benchmark")]) -> None:
-    """Show what a benchmark is and how its replies are read."""
-    b = find_benchmark(name)
+def show(
+    name: Annotated[str, typer.Argument(help="a benchmark")],
+    benchmarks_dir: BenchmarksDir = None,
+) -> None:
+    """Show what a benchmark is, where its data is, how replies are read, what others published."""
+    from spatialclaw.evaluation.data import resolve_name
+    from spatialclaw.evaluation.published import published_lines
+
+    if benchmarks_dir is not None:
+        use_folder(benchmarks_dir)
+    b, subset = resolve_name(name)
+    full = f"{b.name}@{subset}" if subset else b.name
     facts = {
-        "name": b.name,
+        "name": full,
         "title": b.title,
-        "data": b.hub,
+        "data": f"https://huggingface.co/datasets/{b.hub}" if b.hub else "",
         "paper": f"arXiv {b.paper}" if b.paper else "",
         "questions": "" if b.count is None else f"{b.count:,}",
         "input": b.inputs,
@@ -54,10 +70,41 @@ def show(name: Annotated[str, typer.Argument(help="a benchmark")]) -> None:
         "scoring": " ".join((b.rule.__doc__ or "").split()) if b.rule else "not known",
         "note": b.note,
         "also": ", ".join(b.aliases),
+        **_source_facts(b, subset),
     }
     for key, value in facts.items():
         if value:
             print(f"{key:10}{value}")
+    for number, line in enumerate(published_lines(full)):
+        print(f"{'published' if number == 0 else '':10}{line}")
+
+
+def _source_facts(b: Benchmark, subset: str) -> dict[str, str]:
+    """Where the data lies: tables, media, size, revision, subsets, and what is prepared here."""
+    from spatialclaw.evaluation.data import cache_folder
+    from spatialclaw.evaluation.data.hub import Lock, human
+
+    source = b.source
+    if source is None:
+        return {}
+    part = source.subset(subset)
+    lock = Lock(cache_folder() / b.name / "prepared.json")
+    prepared = ""
+    if lock.files:
+        size = sum(int(entry["size"]) for entry in lock.files.values())
+        prepared = f"{len(lock.files)} files, {human(size)}, revision {lock.revision[:12]}"
+    subsets = [
+        f"{b.name}@{key}" + (f" ({one.count:,})" if one.count else "")
+        for key, one in source.subsets.items()
+    ]
+    return {
+        "tables": "; ".join(part.tables),
+        "media": ", ".join(part.media) or "in the tables",
+        "download": f"about {source.gigabytes:g} GB" if source.gigabytes else "",
+        "revision": source.revision or "the newest when first prepared; kept from then on",
+        "subsets": ", ".join(subsets),
+        "prepared": prepared or f"no: `spatialclaw benchmarks prepare {b.name}`",
+    }
 
 
 @group.command()
@@ -79,9 +126,7 @@ def prepare(
         bool, typer.Option("--check/--no-check", help="decode the media, to find broken ones")
     ] = True,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="fetch however much it is")] = False,
-    benchmarks_dir: Annotated[
-        Path | None, typer.Option(help="folder with benchmarks of your own")
-    ] = None,
+    benchmarks_dir: BenchmarksDir = None,
 ) -> None:
     """Fetch what benchmarks need, prove it whole, count it; afterwards all is offline."""
     from spatialclaw.evaluation.data.prepare import prepare as prepare_one
