@@ -27,6 +27,8 @@ from spatialclaw.kernel.tree import Live, Tree
 __all__ = ["Kernel", "Value"]
 
 RERUN_SECONDS = 600.0
+KEEP_AFTER_SECONDS = 0.05
+"""When nothing has happened for so long after a cell, the model thinks: time for a snapshot."""
 
 
 class Value(dict[str, Any]):
@@ -53,6 +55,7 @@ class Kernel:
         self._live: Live | None = None
         self._lock = asyncio.Lock()
         self._pending: asyncio.Task[None] | None = None
+        self._due: asyncio.TimerHandle | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._unkept = ""
         self._abandoned = ""
@@ -130,8 +133,6 @@ class Kernel:
         if reply.get("status") != "ok":
             raise KernelStartError(f"the namespace could not be built: {reply.get('error')}")
         self._note([str(note)[:300] for note in list(reply.get("notes") or [])[:30]])
-        if self.options.transactional:
-            await self._keep_before()
 
     def _note(self, lines: Iterable[str]) -> None:
         self.notes += [line for line in lines if line not in self.notes]
@@ -153,6 +154,8 @@ class Kernel:
         if self._closed:
             return
         self._closed = True
+        if self._due is not None:
+            self._due.cancel()
         for task in (self._pending, self._keeping):
             if task is not None:
                 task.cancel()
@@ -231,7 +234,8 @@ class Kernel:
             self.cells.append(code)
             if self.options.transactional:
                 await self._kept()
-                self._keeping = asyncio.ensure_future(self._keep_before())
+                loop = asyncio.get_running_loop()
+                self._due = loop.call_later(KEEP_AFTER_SECONDS, self._keep_now)
             return ""
         if not ending.process_lives:
             hung = ending.how == "hung"
@@ -311,6 +315,13 @@ class Kernel:
         if cells and self.options.transactional:
             await self._keep_before()
 
+    def _keep_now(self) -> None:
+        """Has the snapshot taken that is due: before anything else happens in the kernel."""
+        due, self._due = self._due, None
+        if due is not None:
+            due.cancel()
+            self._keeping = asyncio.ensure_future(self._keep_before())
+
     async def _keep_before(self) -> None:
         """Keeps the present state for the next cell, and no older one."""
         name = self._before
@@ -337,7 +348,8 @@ class Kernel:
         return await tree.keep(live, name, most=most, most_bytes=most_bytes)
 
     async def _settle(self) -> None:
-        """Waits for a fresh kernel that is on its way and a snapshot being taken."""
+        """Waits for a fresh kernel that is on its way; has a snapshot taken that is due."""
+        self._keep_now()
         pending, self._pending = self._pending, None
         if pending is not None:
             await pending

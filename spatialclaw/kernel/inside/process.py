@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from spatialclaw.kernel.inside.guard import supervise
+from spatialclaw.kernel.inside.lighter import without_debugger, without_plotly
 from spatialclaw.kernel.inside.sleep import Woken
 from spatialclaw.kernel.inside.tree import die_with_guard
 from spatialclaw.kernel.inside.wire import Tie
@@ -62,7 +63,8 @@ def preload() -> None:
     _essentials()
     for module in HEAVY:
         try:
-            importlib.import_module(module)
+            with without_plotly():
+                importlib.import_module(module)
         except ImportError:
             continue  # the cell that uses it will be told
     gc.collect()
@@ -71,8 +73,9 @@ def preload() -> None:
 def _essentials() -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    for module in PRELOAD:
-        importlib.import_module(module)
+    with without_debugger():
+        for module in PRELOAD:
+            importlib.import_module(module)
     from spatialclaw.primitives.namespace import preload as vocabulary
 
     vocabulary()
