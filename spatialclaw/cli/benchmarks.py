@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -38,11 +38,14 @@ def list_benchmarks(
         return
     table = Table(box=None, padding=(0, 2, 0, 0))
     for column in ("name", "questions", "input", "answers", "data"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("name", "data"))
+        table.add_column(column, overflow="fold", no_wrap=column == "name")
     for b in found:
         count = "" if b.count is None else f"{b.count:,}"
         table.add_row(b.name, count, b.inputs, b.answers, b.hub)
-    Console(soft_wrap=True).print(table)
+    console = Console(soft_wrap=True)
+    if not console.is_terminal:
+        console.width = 160
+    console.print(table)
 
 
 @group.command()
@@ -170,14 +173,46 @@ def score(
         Literal["official", "lenient"],
         typer.Option(help="as the benchmark's own code reads a reply, or what it plainly says"),
     ] = "official",
+    summary: Annotated[
+        Path | None, typer.Option(help="write the figures of each benchmark there, as JSON")
+    ] = None,
+    benchmarks_dir: BenchmarksDir = None,
 ) -> None:
-    """Score predictions made elsewhere: a JSON line with id, score and read for each."""
-    from spatialclaw.evaluation.score_file import read_predictions, score_prediction
+    """Score predictions made elsewhere: a JSON line with id, score and read for each.
 
+    The figures of each benchmark, as its authors make them, go to standard error.
+    """
+    from spatialclaw.evaluation.score_file import figures, read_predictions, score_prediction
+
+    if benchmarks_dir is not None:
+        use_folder(benchmarks_dir)
     # Everything is read before the first line is printed: a bad line leaves no half result.
+    predictions = list(read_predictions(file))
     scored = [
         score_prediction(prediction, reading=reading, folder=file.parent)
-        for prediction in read_predictions(file)
+        for prediction in predictions
     ]
     for line in scored:
         print(json.dumps(line, ensure_ascii=False))
+    made = figures(predictions, scored)
+    for name, values in made.items():
+        print(f"{name}: {_said(values)}", file=sys.stderr)
+    if summary is not None:
+        text = json.dumps({"reading": reading, "benchmarks": made}, indent=1)
+        summary.write_text(text + "\n", encoding="utf-8")
+
+
+def _said(values: dict[str, Any]) -> str:
+    parts = [f"{values['questions']} questions"]
+    parts += [f"{values[key]} {said}" for key, said in _COUNTS.items() if values[key]]
+    if values["mean"] is not None:
+        parts.append(f"mean {values['mean']:.2f}")
+    parts += [f"{name} {value:.2f}" for name, value in values["official"].items()]
+    return ", ".join(parts)
+
+
+_COUNTS = {
+    "no_answer": "without an answer",
+    "unreadable": "unreadable",
+    "open": "not scored",
+}

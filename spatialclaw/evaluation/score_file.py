@@ -6,7 +6,8 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,9 +17,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spatialclaw.errors import UsageError
 from spatialclaw.evaluation.benchmark import find_benchmark
+from spatialclaw.evaluation.records import Result
 from spatialclaw.evaluation.scorers import Scored, score
 
-__all__ = ["Prediction", "lenient_reading", "read_predictions", "score_prediction"]
+__all__ = ["Prediction", "figures", "lenient_reading", "read_predictions", "score_prediction"]
 
 Reading = Literal["official", "lenient"]
 
@@ -110,6 +112,74 @@ def score_prediction(
             hint=f"`spatialclaw benchmarks show {benchmark.name}` says what it reads.",
         ) from error
     return {"id": prediction.id, "score": scored.score, "read": scored.read, "scorer": name}
+
+
+def figures(
+    predictions: Sequence[Prediction], scored: Sequence[Mapping[str, Any]]
+) -> dict[str, dict[str, Any]]:
+    """The figures of each benchmark of a file of predictions.
+
+    Args:
+        predictions: The lines.
+        scored: What `score_prediction` made of each.
+
+    Returns:
+        By benchmark: ``questions``; ``no_answer`` (score 0); ``unreadable`` (an answer was given
+        and nothing could be read in it: score 0); ``open`` (its rule is not known: no score);
+        ``mean`` over those scored and ``official``, the figures of its authors, all in percent.
+    """
+    grouped: dict[str, list[tuple[Prediction, Mapping[str, Any]]]] = defaultdict(list)
+    for prediction, line in zip(predictions, scored, strict=True):
+        benchmark = find_benchmark(prediction.benchmark).name
+        subset = prediction.benchmark.partition("@")[2]
+        grouped[f"{benchmark}@{subset}" if subset else benchmark].append((prediction, line))
+    return {name: _figures(name, lines) for name, lines in grouped.items()}
+
+
+def _figures(name: str, lines: Sequence[tuple[Prediction, Mapping[str, Any]]]) -> dict[str, Any]:
+    from spatialclaw.evaluation.official import official_figures
+
+    counted = [
+        (_result(name, prediction), float(line["score"]))
+        for prediction, line in lines
+        if line["score"] is not None
+    ]
+    silent = [p.prediction is None or not _text(p.prediction).strip() for p, _ in lines]
+    return {
+        "questions": len(lines),
+        "no_answer": sum(silent),
+        "unreadable": sum(
+            line["read"] is None and line["score"] is not None and not quiet
+            for (_, line), quiet in zip(lines, silent, strict=True)
+        ),
+        "open": len(lines) - len(counted),
+        "mean": 100 * sum(s for _, s in counted) / len(counted) if counted else None,
+        "official": official_figures(name, counted),
+    }
+
+
+def _result(name: str, prediction: Prediction) -> Result:
+    """What the figures of a benchmark's authors need of a question."""
+    extra = prediction.extra or {}
+    info = extra.get("extra_info")
+    if isinstance(info, str):
+        try:
+            info = json.loads(info)
+        except ValueError:
+            info = None
+    info = info if isinstance(info, dict) else {}
+    # Some settings are told by the id alone (MindCube), some by the column task (SPAR).
+    pieces = re.split(r"[_/]", prediction.id)
+    return Result(
+        benchmark=name,
+        uid=prediction.id,
+        epoch=0,
+        outcome="answered",
+        task=str(extra.get("task") or prediction.question_type or ""),
+        tags={f"id {i}": piece for i, piece in enumerate(pieces)},
+        group_path=tuple(str(info[key]) for key in sorted(info) if key.startswith("spatree")),
+        extra=extra,
+    )
 
 
 def lenient_reading(reply: str) -> str:
