@@ -1,4 +1,4 @@
-"""Depth of a frame by the best method that the input allows, without any model's weights."""
+"""Depth of a frame by the best method that the input allows, and by a model where geometry ends."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from spatialclaw.primitives import stereo
 from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.imaging import as_frame, siblings
+from spatialclaw.primitives.modelled import bring, depth_map, has_model
 from spatialclaw.primitives.results import DepthMap
 
 __all__ = ["depth"]
 
 Floats32 = npt.NDArray[np.float32]
 
-METHODS = ("auto", "capture", "stereo", "views")
-MODEL_HINT = (
-    "another frame or a stereo partner (depth(frame, other=frames[1])), or an input with a depth "
-    "map; no depth model is part of this version"
+METHODS = ("auto", "capture", "stereo", "views", "model")
+OTHER_INPUT = (
+    "another frame or a stereo partner (depth(frame, other=frames[1])), an input with a depth map"
 )
 _made: WeakKeyDictionary[Frame, dict[Any, DepthMap]] = WeakKeyDictionary()
 
@@ -33,27 +33,31 @@ def depth(
     other: Any = None,
     baseline_m: float | None = None,
     fill: bool = False,
+    model: str | None = None,
 ) -> DepthMap:
     """Depth of every pixel that can be known, along the optical axis.
 
     In this order: the capture's own depth ("rgbd", "lidar"); a rectified stereo pair ("sgbm",
-    metres when focal length and baseline are known, else relative); points triangulated from other
-    views ("two-view", sparse; metres when the poses are metric, else relative).
+    metres when focal length and baseline are known, else relative); a depth model where one is
+    installed (dense; metres by its own guess, corrected where the capture knows some depths or
+    metric poses); points triangulated from other views ("two-view", sparse; metres when the poses
+    are metric, else relative).
 
     Args:
         frame: A frame, such as frames[0].
-        method: "auto", "capture", "stereo" or "views".
+        method: "auto", "capture", "stereo", "views" or "model".
         other: The frame to use with it: the right picture of a pair, or another view.
         baseline_m: Metres between the two cameras of a stereo pair, when the input does not say.
         fill: Fill unknown pixels from their nearest known neighbours (marked in the note, with
             larger sigma). Else they stay NaN.
+        model: A depth model by name, instead of all else.
 
     Returns:
         `DepthMap`: `.depth` (H, W) metres if `.metric`, else up to one unknown scale, NaN where
         unknown; `.sigma`, `.method`, `.note`. Nearer is smaller.
 
     Raises:
-        Unavailable: A single picture without depth: no geometry can tell.
+        Unavailable: A single picture without depth and no model: no geometry can tell.
         NothingFound: The other picture does not match.
 
     Example:
@@ -64,10 +68,13 @@ def depth(
         raise ValueError(f"depth(method={method!r}): use one of {', '.join(METHODS)}")
     picture = as_frame(frame)
     partner = None if other is None else as_frame(other)
-    key = (method, None if partner is None else id(partner), baseline_m)
+    key = (method, None if partner is None else id(partner), baseline_m, model)
     kept = _made.setdefault(picture, {})
     if key not in kept:
-        kept[key] = _compute(picture, method, partner, baseline_m)
+        if model is not None or method == "model":
+            kept[key] = depth_map(picture, model)
+        else:
+            kept[key] = _compute(picture, method, partner, baseline_m)
     return _filled(kept[key]) if fill else kept[key]
 
 
@@ -82,12 +89,23 @@ def _compute(frame: Frame, method: str, other: Frame | None, baseline_m: float |
         found = _by_stereo(frame, other, baseline_m, failures, insist=method == "stereo")
         if found is not None:
             return found
+    failed = ""
+    if method == "auto" and other is None and has_model("depth"):
+        try:
+            return depth_map(frame)
+        except PrimitiveError as error:  # told in the note of what geometry gives, or at the end
+            failed = f"the depth model failed: {error.message}"
+            failures.append(failed)
     if method in ("auto", "views"):
         found = _by_views(frame, other, failures)
         if found is not None:
+            found.note = "; ".join(part for part in (found.note, failed) if part)
             return found
     what = "; ".join(failures) or "one picture, no depth with it, no second view"
-    raise Unavailable(f"no depth for frame {frame.position}: {what}", hint=MODEL_HINT)
+    raise Unavailable(
+        f"no depth for frame {frame.position}: {what}",
+        hint=f"{OTHER_INPUT}, or {bring('depth', 'a depth model')}",
+    )
 
 
 def _captured(frame: Frame) -> DepthMap:

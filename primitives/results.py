@@ -250,6 +250,7 @@ class Track(Rich):
         label: What it is.
         method: What made it.
         score: 0..1.
+        masks: N masks (H, W) bool where the method cuts things out, else None.
     """
 
     id: int
@@ -259,6 +260,7 @@ class Track(Rich):
     label: str = ""
     method: str = ""
     score: float = 1.0
+    masks: list[BoolMask] | None = None
 
     @property
     def centers(self) -> Floats:

@@ -1,4 +1,4 @@
-"""Which pixels belong to a thing: by name, by points or by box, without any model's weights."""
+"""Which pixels belong to a thing: by name, by points or by box."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialclaw.primitives import regions
+from spatialclaw.primitives import modelled, regions
 from spatialclaw.primitives.colours import colour_in, membership
 from spatialclaw.primitives.depth import depth as depth_of
 from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
@@ -20,10 +20,18 @@ __all__ = ["detect", "segment"]
 
 BoolMask = npt.NDArray[np.bool_]
 
-METHODS = ("auto", "capture", "colour", "plane", "people", "faces", "markers", "grabcut", "depth")
-MODEL_HINT = (
-    "segment(frame, points=[locate(frame, {what!r})]) with a VLM, or "
-    "segment(frame, box=...); no segmentation model is part of this version"
+METHODS = (
+    "auto",
+    "capture",
+    "model",
+    "colour",
+    "plane",
+    "people",
+    "faces",
+    "markers",
+    "grabcut",
+    "depth",
+    "everything",
 )
 PEOPLE = frozenset(
     {"person", "human", "man", "woman", "pedestrian", "worker", "child", "boy", "girl"}
@@ -51,13 +59,17 @@ def segment(
     labels: Any = None,
     box: Any = None,
     method: str = "auto",
+    *,
+    model: str | None = None,
 ) -> Masks:
     """The pixels of things by name, points or box; raises NothingFound where there are none.
 
     By name, in this order: the named objects of the capture (plural, articles, common synonyms and
-    small slips are understood); people and faces; markers and chessboards; floor, wall, ceiling and
-    table top (from depth); colour ("red", "dark blue cup": blobs of that colour, lower score).
-    By points or box: grown in depth up to its edges where the frame has depth, else GrabCut.
+    small slips are understood); markers and chessboards; a segmentation model where one is
+    installed (any noun phrase, all instances); people and faces; floor, wall, ceiling and table top
+    (from depth); colour ("red", "dark blue cup": blobs of that colour, lower score).
+    By points or box: a segmentation model where one is installed; else grown in depth up to its
+    edges where the frame has depth, else GrabCut. ``.method`` says which it was.
 
     Args:
         frame: A frame.
@@ -65,15 +77,16 @@ def segment(
         points: One (x, y) or several (N, 2) on the thing.
         labels: 1 for a point on the thing, 0 for one beside it; all 1 when left out.
         box: (x0, y0, x1, y1) around the thing.
-        method: "auto", "capture", "colour", "plane", "people", "faces", "markers", "grabcut" or
-            "depth".
+        method: "auto", "capture", "model", "colour", "plane", "people", "faces", "markers",
+            "grabcut", "depth", or "everything" (all regions, without names; needs a model).
+        model: A segmentation model by name, instead of all else.
 
     Returns:
         `Masks`, best first; each with `.mask` (H, W) bool, `.box`, `.center`, `.score`, `.method`.
 
     Raises:
         NothingFound: The method knows such things and sees none here.
-        Unavailable: No method without weights knows the word.
+        Unavailable: Nothing here knows the word; says the command that brings a model.
 
     Example:
         >>> chairs = segment(frames[0], "chairs")
@@ -82,23 +95,29 @@ def segment(
     picture = as_frame(frame)
     if method not in METHODS:
         raise ValueError(f"segment(method={method!r}): use one of {', '.join(METHODS)}")
+    if model is not None and method == "auto":
+        method = "model"
+    if method == "everything":
+        return modelled.everything(picture, model)
     if points is not None or box is not None:
-        return _by_prompt(picture, what or "", points, labels, box, method)
+        return _by_prompt(picture, what or "", points, labels, box, method, model)
     if what is None or not what.strip():
         raise ValueError("segment(frame, what): say what, or give points= or box=")
-    return _by_name(picture, what, method)
+    return _by_name(picture, what, method, model)
 
 
-def detect(frame: Any, what: str, method: str = "auto") -> Masks:
+def detect(frame: Any, what: str, method: str = "auto", *, model: str | None = None) -> Masks:
     """All things of a name with their boxes: the same as ``segment(frame, what)``.
 
     Example:
         >>> detect(frames[0], "person").boxes
     """
-    return segment(frame, what, method=method)
+    return segment(frame, what, method=method, model=model)
 
 
-def _by_name(frame: Frame, what: str, method: str) -> Masks:
+def _by_name(frame: Frame, what: str, method: str, model: str | None) -> Masks:
+    if method == "model":
+        return modelled.segments_named(frame, what, model)
     colour, rest = colour_in(what)
     head = rest.split()[-1] if rest else ""
     tried: list[str] = []
@@ -106,6 +125,48 @@ def _by_name(frame: Frame, what: str, method: str) -> Masks:
         found = _captured(frame, what, colour, rest, tried)
         if found is not None:
             return found
+    asked = set(words(what))
+    if method == "markers" or (method == "auto" and asked & set(MARKERS)):
+        from spatialclaw.primitives.markers import markers
+
+        kinds = [MARKERS[word] for word in asked if MARKERS.get(word, "auto") != "auto"]
+        return markers(frame, kinds[0] if kinds else "auto")
+    failed = ""
+    if method == "auto" and frame.depth is not None:
+        # Planes of measured depth come with their normal and offset, which no model tells.
+        found = _planes(frame, what, rest, tried, insist=False)
+        if found is not None:
+            return found
+    if method == "auto" and modelled.has_model("segment_text"):
+        try:
+            return modelled.segments_named(frame, what)
+        except NothingFound:
+            raise  # it knows the word and sees none; what follows knows fewer words
+        except PrimitiveError as error:
+            failed = f"the model failed: {error.message}"
+            tried.append(failed)
+    found = _without_model(frame, what, method, colour, rest, head, tried)
+    if found is not None:
+        if failed:
+            found.note = "; ".join(part for part in (found.note, failed) if part)
+        return found
+    reason = f" ({'; '.join(tried)})" if tried else ""
+    raise Unavailable(
+        f"no method without weights finds {what!r} in a picture{reason}",
+        hint=f"segment(frame, points=[locate(frame, {what!r})]) with a VLM, segment(frame, "
+        f"box=...), or {modelled.bring('segment_text', 'a model that knows words')}",
+    )
+
+
+def _without_model(
+    frame: Frame,
+    what: str,
+    method: str,
+    colour: str | None,
+    rest: str,
+    head: str,
+    tried: list[str],
+) -> Masks | None:
     if method == "people" or (method == "auto" and head in PEOPLE):
         from spatialclaw.primitives.people import people
 
@@ -114,23 +175,13 @@ def _by_name(frame: Frame, what: str, method: str) -> Masks:
         from spatialclaw.primitives.people import faces
 
         return faces(frame)
-    asked = set(words(what))
-    if method == "markers" or (method == "auto" and asked & set(MARKERS)):
-        from spatialclaw.primitives.markers import markers
-
-        kinds = [MARKERS[word] for word in asked if MARKERS.get(word, "auto") != "auto"]
-        return markers(frame, kinds[0] if kinds else "auto")
-    if method in ("auto", "plane"):
+    if method == "plane" or (method == "auto" and frame.depth is None):
         found = _planes(frame, what, rest, tried, insist=method == "plane")
         if found is not None:
             return found
     if method in ("auto", "colour") and colour is not None:
         return _blobs(frame, what, colour, rest)
-    reason = f" ({'; '.join(tried)})" if tried else ""
-    raise Unavailable(
-        f"no method without weights finds {what!r} in a picture{reason}",
-        hint=MODEL_HINT.format(what=what),
-    )
+    return None
 
 
 def _captured(
@@ -320,7 +371,15 @@ def _depth_edges(depth: npt.NDArray[np.float32]) -> BoolMask:
     return edges
 
 
-def _by_prompt(frame: Frame, what: str, points: Any, labels: Any, box: Any, method: str) -> Masks:
+def _by_prompt(
+    frame: Frame,
+    what: str,
+    points: Any,
+    labels: Any,
+    box: Any,
+    method: str,
+    model: str | None,
+) -> Masks:
     pixels = np.empty((0, 2))
     if points is not None:
         pixels = np.atleast_2d(np.asarray(points, dtype=np.float64))[:, :2]
@@ -340,11 +399,14 @@ def _by_prompt(frame: Frame, what: str, points: Any, labels: Any, box: Any, meth
         corners = tuple(float(v) for v in np.asarray(box, dtype=np.float64).reshape(4))
         if not (corners[2] > corners[0] and corners[3] > corners[1]):
             raise ValueError(f"box {corners}: give (x0, y0, x1, y1) with x1 > x0 and y1 > y0")
+        by_model, failed = _model_at(frame, what, pixels, signs, corners, method, model)
+        if by_model is not None:
+            return by_model
         mask, score = regions.by_box(frame.image, (corners[0], corners[1], corners[2], corners[3]))
         if len(pixels):
             part, score = regions.by_points(frame.image, pixels, signs)
             mask = part & _inside(frame, corners)
-        return _one(frame, mask, what, score, "grabcut", extra)
+        return _one(frame, mask, what, score, "grabcut", extra, failed)
     if not (signs == 1).any():
         raise ValueError("give at least one point on the thing (label 1)")
     instances = frame.instances
@@ -352,17 +414,40 @@ def _by_prompt(frame: Frame, what: str, points: Any, labels: Any, box: Any, meth
         found = _captured_at(frame, pixels[signs == 1])
         if found is not None:
             return found
+    by_model, failed = _model_at(frame, what, pixels, signs, None, method, model)
+    if by_model is not None:
+        return by_model
     dense = frame.depth is not None and float(np.isfinite(frame.depth).mean()) > 0.4
     if method in ("auto", "depth") and dense:
         mask = _grown(frame, pixels[signs == 1])
         share = float(mask.mean())
         if 0.0002 < share < 0.5:
             mask &= ~_beside(frame, pixels[signs == 0])
-            return _one(frame, mask, what, 0.7 if share < 0.2 else 0.45, "depth", extra)
+            return _one(frame, mask, what, 0.7 if share < 0.2 else 0.45, "depth", extra, failed)
     if method == "depth" and not dense:
         raise Unavailable("the frame has no dense depth", hint="method='grabcut'")
     mask, score = regions.by_points(frame.image, pixels, signs)
-    return _one(frame, mask, what, score, "grabcut", extra)
+    return _one(frame, mask, what, score, "grabcut", extra, failed)
+
+
+def _model_at(
+    frame: Frame,
+    what: str,
+    pixels: npt.NDArray[np.float64],
+    signs: npt.NDArray[np.int64],
+    corners: tuple[float, ...] | None,
+    method: str,
+    model: str | None,
+) -> tuple[Masks | None, str]:
+    """What a model cuts out, if it is to be asked; and why not, if it failed."""
+    if method == "model":
+        return modelled.segments_at(frame, what, pixels, signs, corners, model), ""
+    if method != "auto" or not modelled.has_model("segment"):
+        return None, ""
+    try:
+        return modelled.segments_at(frame, what, pixels, signs, corners), ""
+    except PrimitiveError as error:  # geometry can answer too; the result's note tells
+        return None, f"the model failed: {error.message}"
 
 
 def _inside(frame: Frame, corners: tuple[float, ...]) -> BoolMask:
@@ -422,11 +507,20 @@ def _beside(frame: Frame, seeds: npt.NDArray[np.float64]) -> BoolMask:
     return regions.by_depth(known.depth, known.sigma, seeds)
 
 
-def _one(frame: Frame, mask: BoolMask, what: str, score: float, method: str, points: Any) -> Masks:
+def _one(
+    frame: Frame,
+    mask: BoolMask,
+    what: str,
+    score: float,
+    method: str,
+    points: Any,
+    note: str = "",
+) -> Masks:
     if not mask.any():
         raise NothingFound(
             f"nothing could be cut out in frame {frame.position}", hint="a box around the thing"
         )
     return Masks(
-        [Mask(mask, frame.position, label=what, score=score, method=method, points=points)]
+        [Mask(mask, frame.position, label=what, score=score, method=method, points=points)],
+        note=note,
     )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spatialclaw.primitives import modelled
 from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.imaging import as_frame
@@ -24,22 +25,31 @@ MOVING_WORDS = frozenset({"moving", "thing", "object", "something", "mover"})
 
 
 def track(
-    frames: Any, what: str | None = None, boxes: Any = None, *, method: str = "auto"
+    frames: Any,
+    what: str | None = None,
+    boxes: Any = None,
+    *,
+    method: str = "auto",
+    model: str | None = None,
 ) -> Tracks:
     """Follows things through the frames of a video.
 
-    By name: the capture's named objects by their ids; a colour ("red ball") by its largest blobs;
+    By name: the capture's named objects by their ids; a tracking model where one is installed (any
+    noun phrase, all instances, with masks); else a colour ("red ball") by its largest blobs;
     "people", "cars" or anything else that moves by its difference from the background (the
-    camera's own movement is taken out). By boxes: those places of the first frame are followed.
+    camera's own movement is taken out). Without a name: all that moves. By boxes: those places of
+    the first frame are followed, by a model where one is installed.
 
     Args:
         frames: Frames of one video, in order; a few for each second of what moves.
         what: A name, or None for all that moves.
         boxes: One (x0, y0, x1, y1) or several (N, 4) in the first frame.
-        method: "auto", "capture", "colour", "moving" or "points" (boxes).
+        method: "auto", "capture", "model", "colour", "moving" or "points" (boxes).
+        model: A tracking model by name, instead of all else.
 
     Returns:
-        `Tracks`; each with `.frames` (positions), `.times` s, `.boxes` (N, 4), `.centers`.
+        `Tracks`; each with `.frames` (positions), `.times` s, `.boxes` (N, 4), `.centers`, and
+        `.masks` where a model made it.
 
     Raises:
         NothingFound: Nothing could be followed.
@@ -51,17 +61,53 @@ def track(
     pictures = [as_frame(frame) for frame in frames]
     if len(pictures) < 2:
         raise NothingFound("tracking needs two frames or more", hint="media.decode more frames")
+    if model is not None and method == "auto":
+        method = "model"
+    if method not in ("auto", "capture", "model", "colour", "moving", "points"):
+        raise ValueError(
+            f"track(method={method!r}): use 'auto', 'capture', 'model', 'colour', 'moving' or "
+            "'points'"
+        )
     if boxes is not None:
-        from spatialclaw.primitives.following import follow
-
-        return follow(pictures, np.atleast_2d(np.asarray(boxes, dtype=np.float64)))
-    if method not in ("auto", "capture", "colour", "moving"):
-        raise ValueError(f"track(method={method!r}): use 'auto', 'capture', 'colour' or 'moving'")
+        places = np.atleast_2d(np.asarray(boxes, dtype=np.float64))
+        return _by_boxes(pictures, places, method, model)
+    if method == "model":
+        if what is None:
+            raise ValueError("track(frames, what, method='model'): say what")
+        return modelled.tracks_named(pictures, what, model)
+    failed = ""
     if what is not None and method != "moving" and not set(words(what)) <= MOVING_WORDS:
+        captured = any(frame.instances is not None for frame in pictures)
+        if method == "auto" and not captured and modelled.has_model("track_text"):
+            try:
+                return modelled.tracks_named(pictures, what)
+            except NothingFound:
+                raise  # it knows the word and sees none; what follows does not know it
+            except PrimitiveError as error:
+                failed = f"the model failed: {error.message}"
         named = _by_name(pictures, what, method)
         if named is not None:
-            return named
-    return _moving(pictures, what)
+            return _noted(named, failed)
+    return _noted(_moving(pictures, what), failed)
+
+
+def _noted(tracks: Tracks, more: str) -> Tracks:
+    tracks.note = "; ".join(part for part in (tracks.note, more) if part)
+    return tracks
+
+
+def _by_boxes(pictures: list[Frame], boxes: Floats, method: str, model: str | None) -> Tracks:
+    from spatialclaw.primitives.following import follow
+
+    if method == "model":
+        return modelled.tracks_of_boxes(pictures, boxes, model)
+    failed = ""
+    if method == "auto" and modelled.has_model("track"):
+        try:
+            return modelled.tracks_of_boxes(pictures, boxes)
+        except PrimitiveError as error:  # points can be followed too; the note tells
+            failed = f"the model failed: {error.message}"
+    return _noted(follow(pictures, boxes), failed)
 
 
 def _by_name(pictures: list[Frame], what: str, method: str) -> Tracks | None:

@@ -17,7 +17,7 @@ __all__ = ["DepthPro", "adapters"]
 
 
 class DepthPro(TorchAdapter):
-    """Method "depth"; array intrinsics (3, 3) or (1, 3, 3), when known, sets the scale."""
+    """Method "depth"; array or param intrinsics (3, 3), when known, sets the scale."""
 
     info = ModelInfo(
         name="depth-pro",
@@ -54,7 +54,7 @@ class DepthPro(TorchAdapter):
         for place, call in enumerate(calls):
             height, width = call.images[0].shape[:2]
             inverse = found.predicted_depth[place].float()
-            given = call.arrays.get("intrinsics")
+            given = call.arrays.get("intrinsics", call.params.get("intrinsics"))
             focal = None
             guessed = None
             if angles is not None:
