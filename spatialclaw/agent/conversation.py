@@ -278,6 +278,9 @@ class ModelPolicy:
         mode = run.settings.get("route", "never")
         if run.chat is None or run.interface != "code" or mode == "never":
             return
+        if not observation.images or self._settled(run):
+            # There is nothing to look at, or work was done already.
+            return
         if mode == "auto" and has_to_be_measured(self._task):
             return
         prompts = run.settings.get("prompts") or Prompts()
@@ -290,6 +293,10 @@ class ModelPolicy:
         )
         if route.way == "direct" and route.confidence >= DIRECT_CONFIDENCE:
             self._direct = route
+
+    @staticmethod
+    def _settled(run: RunContext) -> bool:
+        return run.settings.get("earlier") is not None
 
     def _direct_reply(self, observation: Observation, route: Route) -> str | None:
         """A plan that says it is plain to see, then a cell that submits; each once."""

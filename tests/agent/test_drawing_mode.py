@@ -62,7 +62,7 @@ def test_a_question_is_answered_by_drawing_alone(photo: Path, tmp_path: Path) ->
         answer = sc.ask(
             photo, "Is the cup on the left?", primitives="draw", backend="openai",
             base_url=server.base_url, model=server.model, runs_dir=tmp_path / "runs",
-            confine="process",
+            confine="process", route="never",
         )  # fmt: skip
         seen = [str(r["messages"][-1]["content"]) for r in server.requests]
     assert answer.value == "yes"

@@ -58,6 +58,7 @@ def options(server: ScriptedServer, tmp_path: Path) -> dict[str, Any]:
         "model": server.model,
         "runs_dir": tmp_path / "runs",
         "confine": "process",
+        "route": "never",
     }
 
 
@@ -234,6 +235,25 @@ def test_a_replay_that_goes_another_way_says_so(photo: Path, tmp_path: Path) -> 
             photo, "Which one?", choices=["left", "right"], backend=f"replay:{first.run}",
             runs_dir=tmp_path / "runs", confine="process",
         )  # fmt: skip
+
+
+def test_a_look_comes_first_by_default(photo: Path, tmp_path: Path) -> None:
+    plain = '{"route": "direct", "confidence": 0.95, "answer": "red", "why": "it is red"}'
+    more = '{"route": "investigate", "confidence": 0.7, "why": "it is far"}'
+    with ScriptedServer([plain]) as server:
+        given = {k: v for k, v in options(server, tmp_path).items() if k != "route"}
+        answer = sc.ask(photo, "Which colour?", choices=["red", "blue"], **given)
+    assert (answer.value, answer.usage.requests, answer.confidence) == ("A", 1, 0.95)
+    note = next(e for e in Run(str(answer.run)).events("note") if "route" in e)
+    assert (note["route"], note["confidence"]) == ("direct", 0.95)
+    with ScriptedServer([more, "Plan.", cell("submit('B')")]) as server:
+        given |= {"base_url": server.base_url}
+        answer = sc.ask(photo, "Which colour?", choices=["red", "blue"], **given)
+    assert (answer.value, answer.usage.requests) == ("B", 3)
+    # An amount has to be measured, whatever it looks like.
+    with ScriptedServer(["Plan.", cell("submit(2, 'm')")]) as server:
+        given |= {"base_url": server.base_url}
+        assert sc.ask(photo, "How far is it?", **given).usage.requests == 2
 
 
 def test_votes_run_side_by_side_from_one_plan(photo: Path, tmp_path: Path) -> None:
