@@ -139,6 +139,31 @@ def _tree(scored: Scored) -> Figures:
     return {f"weighted tree ({len(leaves)} of 27 leaves)": 100 * value} | _pooled(scored)
 
 
+def _cvbench_image(scored: Scored) -> Figures:
+    """Half the mean of ADE20K and COCO (2D), half Omni3D (3D)."""
+    means = dict.fromkeys(("ade", "coco", "omni3d"), None) | {
+        name: aggregate.pooled(mine)
+        for name in ("ade", "coco", "omni3d")
+        if (mine := [s for r, s in scored if str(r.extra.get("source")).lower().startswith(name)])
+    }
+    flat = [mean for mean in (means["ade"], means["coco"]) if mean is not None]
+    halves = [sum(flat) / len(flat)] if flat else []
+    halves += [] if means["omni3d"] is None else [means["omni3d"]]
+    if not halves:
+        return _pooled(scored)
+    name = "half 2D, half 3D" if len(halves) == 2 else "2D alone" if flat else "3D alone"
+    return {name: sum(halves) / len(halves)} | _pooled(scored)
+
+
+def _omni3d(scored: Scored) -> Figures:
+    """The total, and the four columns of the paper."""
+    columns = sorted({r.tags["column"] for r, _ in scored if "column" in r.tags})
+    found = {"total": aggregate.pooled([s for _, s in scored])}
+    for name in columns:
+        found[name] = aggregate.pooled([s for r, s in scored if r.tags.get("column") == name])
+    return found
+
+
 OFFICIAL: dict[str, Callable[[Scored], Figures]] = {
     "vsi-bench": _vsi,
     "vsti-bench": _macro("mean of types"),
@@ -151,5 +176,8 @@ OFFICIAL: dict[str, Callable[[Scored], Figures]] = {
     "video-mme-v2": _video_mme_v2,
     "spatialtree-bench": _tree,
     "robospatial-home": _robospatial,
+    "refspatial-bench": _robospatial,
+    "cvbench-image": _cvbench_image,
+    "omni3d-bench": _omni3d,
 }
 """By benchmark; for the others the pooled mean is the official figure too."""

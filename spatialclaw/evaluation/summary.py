@@ -9,6 +9,7 @@ from statistics import fmean, median, pstdev
 from typing import Any
 
 from spatialclaw.evaluation.official import official_figures
+from spatialclaw.evaluation.published import published_lines
 from spatialclaw.evaluation.records import Result
 from spatialclaw.evaluation.statistics import Interval, bootstrap_of, cluster_interval, pass_at_k
 
@@ -76,6 +77,7 @@ def _benchmark(name: str, results: Sequence[Result], wanted: int, seed: int) -> 
         "mean": None,
         "mean_of_all": None,
         "official": {},
+        "published": published_lines(name),
         "lenient_mean": None,
         "tasks": {},
         "distribution": {},
