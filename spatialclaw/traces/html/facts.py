@@ -9,7 +9,7 @@ from spatialclaw.traces.html.story import Entry, Story
 from spatialclaw.traces.html.text import as_number, as_text, duration, one_line
 from spatialclaw.traces.read import Run
 
-__all__ = ["answer_of", "evidence_of", "figures_of", "media_of", "settings_of"]
+__all__ = ["answer_of", "choices_of", "evidence_of", "figures_of", "media_of", "settings_of"]
 
 
 def answer_of(story: Story, run: Run) -> dict[str, str] | None:
@@ -73,6 +73,14 @@ def _date(seconds: float) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
     except (OverflowError, ValueError, OSError):
         return ""
+
+
+def choices_of(run: Run) -> dict[str, str]:
+    """The options by letter; empty when there are none."""
+    choices = run.facts.get("choices")
+    if not isinstance(choices, dict):
+        return {}
+    return {one_line(k, 20): one_line(text) for k, text in list(choices.items())[:60]}
 
 
 def media_of(run: Run) -> list[dict[str, str]]:

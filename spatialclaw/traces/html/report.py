@@ -97,7 +97,7 @@ def _page(run: Run, size: _Size) -> str:
     context: dict[str, Any] = {
         "story": story,
         "question": run.question,
-        "choices": _choices(run),
+        "choices": facts.choices_of(run),
         "name": run.path.resolve().name,
         "version": one_line(run.facts.get("version"), 40) or "of unknown version",
         "answer": facts.answer_of(story, run),
@@ -140,13 +140,6 @@ def _notices(album: Album, size: _Size) -> list[str]:
             "The scenes in 3D were left out, and long texts cut, to keep this page small."
         )
     return notices
-
-
-def _choices(run: Run) -> list[tuple[str, str]]:
-    choices = run.facts.get("choices")
-    if not isinstance(choices, dict):
-        return []
-    return [(one_line(letter, 20), one_line(text)) for letter, text in choices.items()][:60]
 
 
 def _data(scene: Any) -> Markup:

@@ -1,0 +1,7 @@
+"""A local web page over runs and evaluations: look, compare, accept or correct."""
+
+from spatialclaw.viewer.app import make_app
+from spatialclaw.viewer.index import Index, Row
+from spatialclaw.viewer.serve import serve
+
+__all__ = ["Index", "Row", "make_app", "serve"]

@@ -1,0 +1,265 @@
+"""What lies in a folder: runs and evaluations, read little by little, kept up to date.
+
+The newest runs are read at once and the others behind, so that the first page of ten thousand runs
+does not wait for the last of them. Links are not followed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from spatialclaw.evaluation.manifest import MANIFEST
+from spatialclaw.traces.html.text import as_number, one_line
+from spatialclaw.traces.record import SCHEMA_VERSION
+from spatialclaw.viewer.evaluations import Evaluation
+from spatialclaw.viewer.files import Unreadable, read_json
+
+__all__ = ["FIRST", "Index", "Row"]
+
+FIRST = 150
+_DEEPEST = 5
+_ALIVE = 120.0
+_AGAIN = 1.0
+
+
+@dataclass
+class Row:
+    """A run in the list.
+
+    Attributes:
+        key: Its folder, relative to the root, with slashes.
+        path: Its folder.
+        question: As asked.
+        answer: As text, or "".
+        status: "submitted", "best_guess", "failed", "running", "unfinished" or "unreadable".
+        backend: Name.
+        model: Name, or "".
+        benchmark: Of the evaluation that asked it, or "".
+        outcome: "right", "wrong", "partly", "model_failed", "infra_failed" or "".
+        task: Category within the benchmark.
+        truth: Of the evaluation, or "".
+        started: Seconds since 1970.
+        seconds: How long it took, or None.
+        steps: Cells.
+        cost: US dollars, or None.
+        evaluation: Key of the evaluation that asked it, or "".
+        problem: Why it is unreadable.
+        text: What is searched, in lower case.
+    """
+
+    key: str
+    path: Path
+    question: str = ""
+    answer: str = ""
+    status: str = "unfinished"
+    backend: str = ""
+    model: str = ""
+    benchmark: str = ""
+    outcome: str = ""
+    task: str = ""
+    truth: str = ""
+    started: float = 0.0
+    seconds: float | None = None
+    steps: int = 0
+    cost: float | None = None
+    evaluation: str = ""
+    problem: str = ""
+    text: str = field(default="", repr=False)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it is worth a look because something went wrong."""
+        return self.status in ("failed", "unreadable") or self.outcome in (
+            "wrong",
+            "model_failed",
+            "infra_failed",
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    key: str
+    path: Path
+    changed: int
+    evaluation: str = ""
+
+
+class Index:
+    """The runs and evaluations of a folder.
+
+    Args:
+        root: A run folder, a folder of runs, an evaluation's folder, or a folder of those.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.resolve()
+        self.evaluations: dict[str, Evaluation] = {}
+        self.total = 0
+        self._rows: dict[str, Row] = {}
+        self._changed: dict[str, int] = {}
+        self._looked = 0.0
+        self._lock = threading.RLock()
+        self._behind: threading.Thread | None = None
+        self._stop = threading.Event()
+
+    def refresh(self, *, force: bool = False) -> None:
+        """Looks for what is new and what changed; waits for the newest runs only."""
+        with self._lock:
+            if not force and time.monotonic() - self._looked < _AGAIN:
+                return
+            if self._behind is not None and self._behind.is_alive():
+                return
+            found = list(self._walk())
+            self.total = len(found)
+            gone = self._rows.keys() - {f.key for f in found}
+            for key in gone:
+                del self._rows[key], self._changed[key]
+            for evaluation in self.evaluations.values():
+                evaluation.refresh()
+            # Run folders are named by time, those of evaluations are not: newest change first.
+            stale = [f for f in found if self._is_stale(f)]
+            stale.sort(key=lambda f: f.changed, reverse=True)
+            for one in stale[:FIRST]:
+                self._read(one)
+            self._looked = time.monotonic()
+            if len(stale) > FIRST:
+                rest = stale[FIRST:]
+                self._behind = threading.Thread(target=self._read_all, args=(rest,), daemon=True)
+                self._behind.start()
+
+    def close(self) -> None:
+        """Ends what still reads."""
+        self._stop.set()
+        if self._behind is not None:
+            self._behind.join(timeout=5)
+
+    def wait(self, seconds: float = 60.0) -> None:
+        """Until every run has been read."""
+        if self._behind is not None:
+            self._behind.join(timeout=seconds)
+
+    @property
+    def read(self) -> int:
+        """How many runs have been read."""
+        return len(self._rows)
+
+    def rows(self) -> list[Row]:
+        """All runs read so far, newest first."""
+        with self._lock:
+            rows = list(self._rows.values())
+        rows.sort(key=lambda row: (row.started, row.key), reverse=True)
+        return rows
+
+    def row(self, key: str) -> Row | None:
+        """The run of that key; None when there is none."""
+        found = self._rows.get(key)
+        if found is None:
+            self.refresh(force=True)
+            self.wait()
+            found = self._rows.get(key)
+        return found
+
+    def _read_all(self, rest: list[_Found]) -> None:
+        for one in rest:
+            if self._stop.is_set():
+                return
+            self._read(one)
+
+    def _is_stale(self, found: _Found) -> bool:
+        row = self._rows.get(found.key)
+        unsettled = row is not None and row.status in ("running", "unfinished")
+        evaluated = found.evaluation and row is not None and not row.outcome
+        return bool(unsettled or evaluated or self._changed.get(found.key) != found.changed)
+
+    def _walk(self) -> Iterator[_Found]:
+        yield from self._folder(self.root, "", 0, "")
+
+    def _folder(self, path: Path, key: str, depth: int, evaluation: str) -> Iterator[_Found]:
+        try:
+            with os.scandir(path) as listing:
+                entries = list(listing)
+        except OSError:  # it went away, or may not be read
+            return
+        names = {entry.name for entry in entries}
+        if "run.json" in names or "events.jsonl" in names:
+            try:
+                changed = path.stat().st_mtime_ns
+            except OSError:
+                return
+            yield _Found(key or self.root.name, path, changed, evaluation)
+            return
+        if MANIFEST in names and "results.sqlite" in names:
+            evaluation = key or self.root.name
+            self.evaluations.setdefault(evaluation, Evaluation(evaluation, path))
+        if depth >= _DEEPEST:
+            return
+        for entry in entries:
+            if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+                continue
+            below = f"{key}/{entry.name}" if key else entry.name
+            yield from self._folder(Path(entry.path), below, depth + 1, evaluation)
+
+    def _read(self, found: _Found) -> None:
+        row = _row_of(found)
+        evaluation = self.evaluations.get(found.evaluation)
+        result = evaluation.result_of(found.path) if evaluation is not None else None
+        if result is not None:
+            row.benchmark, row.task = one_line(result.benchmark, 80), one_line(result.task, 80)
+            row.truth = one_line(result.truth, 200)
+            row.outcome = _outcome(result)
+        with self._lock:
+            self._rows[found.key] = row
+            self._changed[found.key] = found.changed
+
+
+def _outcome(result: Any) -> str:
+    if result.outcome != "answered" or result.score is None:
+        return "" if result.outcome == "answered" else str(result.outcome)
+    return "right" if result.score >= 1 else "partly" if result.score > 0 else "wrong"
+
+
+def _row_of(found: _Found) -> Row:
+    row = Row(found.key, found.path, evaluation=found.evaluation)
+    row.started = found.changed / 1e9
+    try:
+        facts = read_json(found.path / "run.json")
+        answer = read_json(found.path / "answer.json")
+    except Unreadable as error:
+        row.status, row.problem = "unreadable", str(error)
+        row.text = found.key.lower()
+        return row
+    schema = facts.get("schema", SCHEMA_VERSION)
+    if not isinstance(schema, int) or schema > SCHEMA_VERSION:
+        row.status, row.problem = "unreadable", f"of version {one_line(schema, 20)}"
+    settings = facts.get("settings")
+    settings = settings if isinstance(settings, dict) else {}
+    row.question = one_line(facts.get("question"), 400)
+    row.started = as_number(facts.get("started")) or row.started
+    row.backend = one_line(answer.get("backend") or settings.get("backend"), 60)
+    row.model = one_line(answer.get("model") or settings.get("model"), 80)
+    if answer and row.status != "unreadable":
+        row.answer = one_line(answer.get("text") or answer.get("answer"), 200)
+        status = answer.get("status")
+        row.status = status if status in ("submitted", "best_guess", "failed") else "failed"
+        row.seconds = as_number(answer.get("seconds"))
+        row.steps = int(as_number(answer.get("steps")) or 0)
+        usage = answer.get("usage")
+        row.cost = as_number(usage.get("cost_usd")) if isinstance(usage, dict) else None
+    elif row.status != "unreadable":
+        row.status = "running" if _is_alive(found.path) else "unfinished"
+    row.text = f"{row.question}\n{row.answer}\n{found.key}".lower()
+    return row
+
+
+def _is_alive(path: Path) -> bool:
+    try:
+        facts = (path / "events.jsonl").lstat()
+    except OSError:
+        return False
+    return time.time() - facts.st_mtime < _ALIVE
