@@ -29,6 +29,7 @@ COMMANDS = (
     "ask",
     "eval",
     "compare",
+    "view",
     "replay",
     "export",
     "kernelspec",
