@@ -28,6 +28,7 @@ VOCABULARY: dict[str, tuple[str, ...]] = {
     "flow": ("flow:flow", "match:flow", "motion:flow"),
     "match": ("match:match",),
     "markers": ("markers:markers", "segment:markers"),
+    "available": ("available:available",),
     "read_text": ("read_text:read_text", "text:read_text"),
     "people": ("people:people",),
     "faces": ("people:faces",),

@@ -62,6 +62,19 @@ class Parts:
         choices = dict(task.choices) if task.choices else None
         await self.kernel.execute(f"question = {task.question!r}; choices = {choices!r}")
 
+    async def available(self) -> str:
+        """What answers for this input, a line for each primitive, and what brings the rest."""
+        if self.perception is None or self.media is None:
+            return ""
+        from spatialclaw.perception.cells import OfferParams
+        from spatialclaw.primitives.available import METHODS, availability
+
+        found = {}
+        for method in METHODS:
+            said = await self.perception.offer(OfferParams(task=method))
+            found[method] = (said["model"], str(said["command"]))
+        return repr(availability(self.media.sequences, found.__getitem__))
+
     async def branch(self, record: Record, prompts: Prompts, name: str | None = None) -> Parts:
         """The same again with a kernel of its own, from a snapshot or the present state.
 

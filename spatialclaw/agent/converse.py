@@ -148,6 +148,7 @@ async def _branch(
     kept = [name.strip() for name in settings.primitives.split(",") if name.strip()]
     environment.options["primitives"] = kept
     environment.options["earlier"] = parts.earlier
+    environment.options["available"] = await parts.available()
     observation = await environment.areset(
         task,
         media=parts.media,

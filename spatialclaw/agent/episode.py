@@ -173,6 +173,7 @@ class Episode:
             form=self._judging().form,
             budget=self.budget,
             earlier=earlier,
+            available=str(self.options.get("available", "")),
         )
         self._inputs = list(first.images)
         return self._observe(first)

@@ -36,6 +36,7 @@ async def first_observation(
     form: str,
     budget: Budget,
     earlier: EarlierCells | None = None,
+    available: str = "",
 ) -> Observation:
     """What the policy sees first.
 
@@ -48,6 +49,7 @@ async def first_observation(
         form: The form of the answer in words, or "".
         budget: What is left.
         earlier: Cells that ran in this kernel before, or None.
+        available: What answers for this input, a line for each primitive, or "".
     """
     limits = budget.limits
     sequences = getattr(media, "sequences", None) or []
@@ -80,6 +82,7 @@ async def first_observation(
         media=media.describe() if media is not None else "No pictures.",
         pictures=[picture_line(i, p) for i, p in enumerate(told, start=1)],
         earlier=before,
+        available=available if interface != "direct" else "",
         ask=ask,
     )
     return Observation(_KINDS.get(phase, "cell"), text, pictures)
