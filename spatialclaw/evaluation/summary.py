@@ -10,7 +10,6 @@ from typing import Any
 
 from spatialclaw.evaluation.official import official_figures
 from spatialclaw.evaluation.published import published_lines
-from spatialclaw.evaluation.published import published_lines
 from spatialclaw.evaluation.records import Result
 from spatialclaw.evaluation.statistics import Interval, bootstrap_of, cluster_interval, pass_at_k
 
@@ -91,7 +90,6 @@ def _benchmark(name: str, results: Sequence[Result], wanted: int, seed: int) -> 
             int(r.usage.get("input_tokens") or 0) + int(r.usage.get("output_tokens") or 0)
             for r in results
         ),
-        "published": published_lines(name),
     }
     if not scored:
         return summary
