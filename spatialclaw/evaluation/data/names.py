@@ -75,7 +75,7 @@ class Names:
         self.prefixes = [safe_parts(prefix) for prefix in prefixes]
         self.places: dict[str, Place] = {}
         self.unreadable: list[str] = []
-        self._by_last: dict[str, list[tuple[tuple[str, ...], Place]]] = defaultdict(list)
+        self._by_end: dict[tuple[str, ...], list[tuple[int, Place]]] = defaultdict(list)
         for place in _walk(root):
             if place.name.lower().endswith(_UNREADABLE):
                 self.unreadable.append(place.name)
@@ -89,8 +89,9 @@ class Names:
         if place.name in self.places:
             return
         self.places[place.name] = place
-        parts = tuple(place.name.split("/"))
-        self._by_last[parts[-1]].append((parts, place))
+        for parts in _forms(place):
+            for length in range(1, min(len(parts), _ENDS) + 1):
+                self._by_end[parts[-length:]].append((len(parts), place))
 
     def add_remote(self, sizes: dict[str, int]) -> None:
         """Adds files of the hub repository that are not here yet."""
@@ -130,21 +131,18 @@ class Names:
         exact = self.places.get("/".join(parts))
         if exact is not None:
             return exact
-        fits: list[tuple[int, int, Place]] = []
-        for other, place in self._by_last.get(parts[-1], ()):
-            shared = min(len(parts), len(other))
-            if other[-shared:] == parts[-shared:]:
-                fits.append((shared, -len(other), place))
-                continue
-            # A member's archive is part of its name, and may stand between the two.
-            inside = tuple(part for part in other if not is_archive(part))
-            shared = min(len(parts), len(inside))
-            if inside[-shared:] == parts[-shared:]:
-                fits.append((shared, -len(other), place))
-        if not fits:
+        best: dict[tuple[int, int], dict[str, Place]] = defaultdict(dict)
+        for length in range(min(len(parts), _ENDS), 0, -1):
+            for size, place in self._by_end.get(parts[-length:], ()):
+                # Either ends with the other: what is between is all there is of the shorter one.
+                shared = min(size, len(parts))
+                if any(form[-shared:] == parts[-shared:] for form in _forms(place)):
+                    best[shared, -size][place.name] = place
+            if best:
+                break
+        if not best:
             raise RowProblem(f"{name} is missing")
-        best = max(fit[:2] for fit in fits)
-        chosen = [place for *rank, place in fits if tuple(rank) == best]
+        chosen = list(best[max(best)].values())
         if len(chosen) > 1 and prefer:
             chosen = [place for place in chosen if prefer in place.name] or chosen
         if len(chosen) > 1:
@@ -157,6 +155,19 @@ class Names:
         names = sorted(entry.name for entry in self.root.iterdir()) if self.root.is_dir() else []
         shown = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
         return shown or "nothing"
+
+
+_ENDS = 4  # so many last parts of a path are looked up at once
+
+
+def _forms(place: Place) -> list[tuple[str, ...]]:
+    """How rows may call a file: a member without its archive, or the archive as a folder."""
+    parts = tuple(place.name.split("/"))
+    if not place.member:
+        return [parts]
+    plain = tuple(part for part in parts if not is_archive(part))
+    folder = tuple(part.split(".")[0] if is_archive(part) else part for part in parts)
+    return [plain, folder]
 
 
 def _walk(root: Path) -> Iterator[Place]:
