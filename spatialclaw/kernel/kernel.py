@@ -396,6 +396,26 @@ class Kernel:
             value["value"] = reply.get("value")
         return value
 
+    async def complete(self, code: str, cursor: int) -> tuple[int, list[str]]:
+        """What could stand at a place of a cell that is being written: untrusted text.
+
+        Args:
+            code: The cell so far.
+            cursor: The place, in characters.
+
+        Returns:
+            Where the completions begin, and the completions.
+        """
+        async with self._lock:
+            await self._settle()
+            tree, live = self._there()
+            reply = await tree.request(live, "complete", seconds=3.0, code=code, cursor=cursor)
+        start, matches = reply.get("start"), reply.get("matches")
+        if reply.get("status") != "ok" or not isinstance(matches, list):
+            return cursor, []
+        words = [m[:200] for m in matches[:200] if isinstance(m, str) and m.isprintable()]
+        return (start if isinstance(start, int) and 0 <= start <= cursor else cursor), words
+
     # -- snapshots -----------------------------------------------------------------------------
     async def snapshot(self, name: str) -> str:
         """Keeps the whole state under a name; any Python object, in milliseconds.

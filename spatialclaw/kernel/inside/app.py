@@ -147,33 +147,30 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
             super()._publish_status(status, channel, parent)
 
     async def do_execute(self, code: str, silent: bool, *args: Any, **kwargs: Any) -> Any:
-        """Runs a cell between the two halves of the watch."""
+        """Runs a cell of a Jupyter client, IPython's way, between the two halves of the watch."""
         if silent or self.watch is None:
             return await super().do_execute(code, silent, *args, **kwargs)
         self.watch.before(code)
         try:
-            reply = await self._run(code, *args, **kwargs)
+            reply = await self._ipython(code, *args, **kwargs)
         finally:
             report = self.watch.after(self.shell.last_error)
         self.watch.publish(report)
         return reply
 
-    async def _run(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    async def _run(self, code: str) -> str:
+        """Runs a cell of the host; "ok" or "error"."""
         self.shell.last_error = None
         made = plain.compiled(self.shell, code)
         if made is not None:
-            ok = plain.run(self.shell, code, made)
-            error = self.shell.last_error or {}
-            reply: dict[str, Any] = {"status": "ok" if ok else "error"}
-            reply |= {"payload": [], "user_expressions": {}}
-            reply["execution_count"] = self.execution_count - 1
-            if not ok:
-                reply |= {"ename": error.get("name", ""), "evalue": error.get("message", "")}
-                reply["traceback"] = error.get("traceback", "").splitlines()
-            return reply
+            return "ok" if plain.run(self.shell, code, made) else "error"
+        return str((await self._ipython(code))["status"])
+
+    async def _ipython(self, code: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        self.shell.last_error = None
         ticking = asyncio.ensure_future(_tick())
         try:
-            reply = await super().do_execute(code, False, *args, **kwargs)
+            reply: dict[str, Any] = await super().do_execute(code, False, *args, **kwargs)
         except (Exception, KeyboardInterrupt) as error:
             # IPython met an exception it cannot print, or was interrupted on its way out
             reply = {"status": "error", "ename": type(error).__name__, "evalue": ""}
@@ -190,7 +187,7 @@ class Kernel(IPythonKernel):  # type: ignore[misc]
         status = "error"
         watch.before(code)
         try:
-            status = str((await self._run(code))["status"])
+            status = await self._run(code)
         finally:
             report = watch.after(self.shell.last_error)
             for name in ("stdout", "stderr"):

@@ -25,6 +25,8 @@ def answer(kernel: Any, content: dict[str, Any]) -> dict[str, Any]:
             return _setup(kernel)
         if operation == "read":
             return _read(kernel, str(content["name"]))
+        if operation == "complete":
+            return _complete(kernel, str(content["code"]), int(content["cursor"]))
         return {"status": "error", "error": f"no request {operation!r}"}
     except Exception as error:  # whatever it is, the host has to hear of it
         return {"status": "error", "error": f"{type(error).__name__}: {error}"[:2000]}
@@ -51,6 +53,11 @@ def _read(kernel: Any, name: str) -> dict[str, Any]:
     except ValueError:
         reply["exact"] = False
     return reply
+
+
+def _complete(kernel: Any, code: str, cursor: int) -> dict[str, Any]:
+    found = kernel.do_complete(code, cursor)
+    return {"status": "ok", "start": found["cursor_start"], "matches": found["matches"][:200]}
 
 
 def plain(value: Any, depth: int = 0) -> Any:

@@ -100,7 +100,11 @@ class Targets:
         """`T` of the cells."""
         environment = Path("/proc/self/environ").read_bytes().decode(errors="replace").split("\0")
         host_variable = next(
-            v for v in environment if len(v) > 8 and not ALLOWED.fullmatch(v.split("=")[0])
+            variable
+            for variable in environment
+            if len(variable) > 8
+            and not ALLOWED.fullmatch(variable.split("=")[0])
+            and not variable.startswith("PYTHON")  # the template is started with some of them
         )
         return {
             "secret": str(self.folder / "secret"),
