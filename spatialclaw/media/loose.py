@@ -23,11 +23,13 @@ from spatialclaw.media.loose_depth import add_depths, add_lidar, kitti_camera
 from spatialclaw.media.loose_poses import add_poses, finish_world, pose_shots, time_in
 from spatialclaw.media.model import Camera, SequencePlan, Shot
 from spatialclaw.media.stereo import (
+    check_pair,
     disparity_depth,
     join_pair,
     rectified_evidence,
     rectify_pair,
     right_camera,
+    same_picture,
     sizes_differ,
 )
 
@@ -241,6 +243,15 @@ def _add_stereo(
         _add_disparities(plan, colours, items, calibration)
         return
     stereo = calibration.stereo or calibration.rectify is not None
+    if stereo and len(colours) == 2 and sides[0] == sides[1] and sides[0] is not None:
+        names = " and ".join(item.name for item in colours)
+        if same_picture(*(item.path for item in colours)):
+            raise MediaError(
+                f"{names} are the same picture",
+                hint="A stereo pair has a left and a right picture of the same moment.",
+            )
+        plan.notes.append(f"{names} are both named {sides[0]}: they are taken as no stereo pair")
+        return
     if stereo and len(colours) == 2 and set(sides) != {"left", "right"}:
         sides = ["left", "right"]
         plan.notes.append(f"{colours[0].name} is taken as left, {colours[1].name} as right")
@@ -260,6 +271,10 @@ def _add_stereo(
         paths = (colours[left].path, colours[right].path)
         if picture_size(paths[0]) != picture_size(paths[1]):
             raise sizes_differ(paths)
+        if stereo and (left, right) == pairs[0]:
+            straight = calibration.rectify is None
+            doubt = check_pair(*paths, doffs_px=calibration.doffs_px, rectified=straight)
+            plan.notes += [doubt] if doubt else []
         if calibration.rectify is not None:
             rectify_pair(plan.shots[left], plan.shots[right], paths, calibration)
         elif calibration.camera is not None:

@@ -16,11 +16,13 @@ from spatialclaw.media.images import picture_size, read_picture, read_values
 from spatialclaw.media.model import Camera, DepthMap, Picture, Shot
 
 __all__ = [
+    "check_pair",
     "disparity_depth",
     "join_pair",
     "rectified_evidence",
     "rectify_pair",
     "right_camera",
+    "same_picture",
     "sizes_differ",
 ]
 
@@ -70,14 +72,99 @@ def rectified_evidence(left: Path, right: Path) -> str | None:
     Returns:
         One line that says why they are, or None when they are not.
     """
+    found = _matches(left, right, 1_500_000)
+    if found is None:
+        return None
+    a, b, _ = found
+    on_row = np.abs(a[:, 1] - b[:, 1]) < _ROW_PIXELS
+    to_left = a[on_row, 0] - b[on_row, 0] > -1.0
+    moved = float(np.median(np.abs(a[:, 0] - b[:, 0])))
+    if on_row.mean() < _ON_ROW or to_left.mean() < 0.9 or moved < 1.0:
+        return None
+    return (
+        f"{left.name} and {right.name}: {100 * on_row.mean():.0f} % of {len(a)} matches lie on "
+        "one row, so they are taken as a rectified stereo pair; its baseline is not known"
+    )
+
+
+def _names(left: Path, right: Path) -> tuple[str, str]:
+    """Names of two pictures, with their folders where the names are alike."""
+    if left.name != right.name:
+        return left.name, right.name
+    return f"{left.parent.name}/{left.name}", f"{right.parent.name}/{right.name}"
+
+
+def check_pair(left: Path, right: Path, *, doffs_px: float = 0.0, rectified: bool = True) -> str:
+    """Looks whether two pictures that a calibration makes a pair can be one.
+
+    Args:
+        left: The left picture.
+        right: The right picture.
+        doffs_px: cx of the right camera less cx of the left.
+        rectified: Whether the pictures are rectified already.
+
+    Returns:
+        What to doubt, one line, or "".
+
+    Raises:
+        MediaError: They are the same picture, were taken from the same place, or are swapped.
+    """
+    one, two = _names(left, right)
+    if same_picture(left, right):
+        raise MediaError(
+            f"{one} and {two} are the same picture",
+            hint="A stereo pair has a left and a right picture of the same moment.",
+        )
+    found = _matches(left, right, 400_000)
+    if found is None:
+        return ""
+    a, b, scale = found
+    on_row = np.abs(a[:, 1] - b[:, 1]) < max(_ROW_PIXELS, 3 * scale)
+    share = float(on_row.mean())
+    if rectified and share < 0.4:
+        return (
+            f"{one} and {two}: only {100 * share:.0f} % of {len(a)} matches lie on "
+            "one row; the pair is not rectified, or the pictures do not belong together, and its "
+            "depth is not to be trusted"
+        )
+    shift = (a[:, 0] - b[:, 0])[on_row] + doffs_px * scale
+    if len(shift) < _ENOUGH_MATCHES // 2 or not rectified:
+        return ""
+    if (np.abs(shift) < 0.35).mean() > 0.9 and (np.abs(a - b) < 0.5).all(axis=1).mean() > 0.9:
+        raise MediaError(
+            f"nothing is shifted between {one} and {two}: they were taken from one place",
+            hint="A stereo pair is taken from two places side by side.",
+        )
+    if (shift < -1.0 * scale).mean() > 0.8:
+        raise MediaError(
+            f"everything is further right in {two} than in {one}: the two pictures are swapped",
+            hint=f"Give {two} first, or correct the names.",
+        )
+    return ""
+
+
+def same_picture(left: Path, right: Path) -> bool:
+    """Whether two files hold the same pixels."""
+    if left.read_bytes() == right.read_bytes():
+        return True
+    first, second = (read_picture(path, 400_000).image for path in (left, right))
+    return first.shape == second.shape and bool(np.array_equal(first, second))
+
+
+def _matches(
+    left: Path, right: Path, pixels: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], float] | None:
+    """Pixels of things in both pictures, made smaller, and by how much; None when there are few."""
     import cv2
 
     if picture_size(left) != picture_size(right):
         return None
     detector: Any = cv2.SIFT.create(nfeatures=2000)
-    found = []
+    found, scale = [], 1.0
     for path in (left, right):
-        grey = cv2.cvtColor(read_picture(path, 1_500_000).image, cv2.COLOR_RGB2GRAY)
+        image = read_picture(path, pixels).image
+        scale = image.shape[1] / picture_size(path)[0]
+        grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         points, descriptors = detector.detectAndCompute(grey, None)
         if descriptors is None or len(points) < _ENOUGH_MATCHES:
             return None
@@ -88,15 +175,7 @@ def rectified_evidence(left: Path, right: Path) -> str | None:
         return None
     a = found[0][0][[match.queryIdx for match in good]]
     b = found[1][0][[match.trainIdx for match in good]]
-    on_row = np.abs(a[:, 1] - b[:, 1]) < _ROW_PIXELS
-    to_left = a[on_row, 0] - b[on_row, 0] > -1.0
-    moved = float(np.median(np.abs(a[:, 0] - b[:, 0])))
-    if on_row.mean() < _ON_ROW or to_left.mean() < 0.9 or moved < 1.0:
-        return None
-    return (
-        f"{left.name} and {right.name}: {100 * on_row.mean():.0f} % of {len(good)} matches lie on "
-        "one row, so they are taken as a rectified stereo pair; its baseline is not known"
-    )
+    return a, b, scale
 
 
 def rectify_pair(

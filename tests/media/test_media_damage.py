@@ -68,7 +68,7 @@ def make_redwood(root):
 
 def make_stereo(root):
     for side in ("left", "right"):
-        save(root / f"{side}.png", picture())
+        save(root / f"{side}.png", picture(seed=len(side)))
     storage = cv2.FileStorage(str(root / "stereo.yml"), cv2.FILE_STORAGE_WRITE)
     matrix = np.array([[50.0, 0, 31], [0, 50, 24], [0, 0, 1]])
     for name, value in (("M1", matrix), ("M2", matrix), ("R", np.eye(3))):
@@ -79,7 +79,7 @@ def make_stereo(root):
 
 def make_middlebury(root):
     for i in range(2):
-        save(root / f"im{i}.png", picture())
+        save(root / f"im{i}.png", picture(seed=i))
     cameras = "cam0=[50 0 31; 0 50 24; 0 0 1]\ncam1=[50 0 35; 0 50 24; 0 0 1]\n"
     write(root / "calib.txt", cameras + "doffs=4\nbaseline=200\nwidth=64\nheight=48\n")
 

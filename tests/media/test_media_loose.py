@@ -385,7 +385,7 @@ def test_calibration_in_lines_of_text(tmp_path, opened, baseline):
     (tmp_path / "calib.txt").write_text(
         f"# stereo rig\nfx = 50\nfy: 50\ncx = 31.0\ncy = 24\nbaseline = {baseline}\n"
     )
-    paths = [save(tmp_path / f"{side}.png", picture()) for side in ("left", "right")]
+    paths = [save(tmp_path / f"{side}.png", picture(seed=len(side))) for side in ("left", "right")]
     frames = opened(*paths, tmp_path / "calib.txt")
     assert frames[0].stereo["baseline_m"] == pytest.approx(0.193001)
     assert frames[0].intrinsics[0, 0] == 50
@@ -404,7 +404,9 @@ def test_ros_camera_info(tmp_path, opened):
 
 
 def test_pair_without_names_is_left_and_right_as_given(tmp_path, opened):
-    paths = [save(tmp_path / f"{name}.png", picture()) for name in ("zwei", "eins")]
+    paths = [
+        save(tmp_path / f"{name}.png", picture(seed=ord(name[0]))) for name in ("zwei", "eins")
+    ]
     frames = opened(*paths, write_json(tmp_path / "c.json", {**INTRINSICS, "baseline_m": 0.5}))
     assert [frame.name for frame in frames] == ["zwei.png", "eins.png"]
     assert frames[0].stereo["right"] == 1
@@ -430,6 +432,38 @@ def test_uncalibrated_pair_needs_evidence(tmp_path, opened):
     assert opened(left, tilted)[0].stereo is None
     swapped = save(tmp_path / "s" / "right.png", textured(-12))
     assert opened(left, swapped)[0].stereo is None
+
+
+WIDE = {"fx": 250.0, "fy": 250.0, "cx": 149.5, "cy": 99.5}
+
+
+@pytest.mark.parametrize(
+    ("names", "pictures", "says"),
+    [
+        (("left", "right"), (textured(0), textured(0)), "are the same picture"),
+        (("left0", "left1"), (textured(0), textured(0)), "are the same picture"),
+        (("left", "right"), (textured(0), textured(-12)), "the two pictures are swapped"),
+        (("left", "right"), (textured(0), textured(0) // 2 + 20), "taken from one place"),
+    ],
+)
+def test_a_calibrated_pair_that_is_none_is_told(tmp_path, opened, names, pictures, says):
+    paths = [save(tmp_path / f"{n}.png", p) for n, p in zip(names, pictures, strict=True)]
+    with pytest.raises(MediaError, match=says):
+        opened(*paths, write_json(tmp_path / "calib.json", {**WIDE, "baseline_m": 0.5}))
+
+
+def test_a_calibrated_pair_that_may_be_none_is_doubted(tmp_path, opened):
+    calib = write_json(tmp_path / "calib.json", {**WIDE, "baseline_m": 0.5})
+    left = save(tmp_path / "left.png", textured(0))
+    frames = opened(left, save(tmp_path / "right.png", textured(12)), calib)
+    assert frames[0].stereo["baseline_m"] == 0.5
+    assert not any("not to be trusted" in note for note in frames.media.notes)
+    tilted = save(tmp_path / "t" / "right.png", textured(12, tilt=9))
+    assert any("not to be trusted" in note for note in opened(left, tilted, calib).media.notes)
+    two = [save(tmp_path / f"left{i}.png", textured(5 * i)) for i in (0, 1)]
+    frames = opened(*two, calib)
+    assert frames[0].stereo is None
+    assert any("both named left" in note for note in frames.media.notes)
 
 
 def test_left_alone_uses_the_camera_only(tmp_path, opened):
@@ -500,7 +534,7 @@ def test_opencv_rectified_projections(tmp_path, opened):
     projection[0, 3] = -50 * 0.25
     storage.write("P2", projection)
     storage.release()
-    paths = [save(tmp_path / f"{side}.png", picture()) for side in ("left", "right")]
+    paths = [save(tmp_path / f"{side}.png", picture(seed=len(side))) for side in ("left", "right")]
     frames = opened(*paths, tmp_path / "calib.yml")
     assert frames[0].stereo["baseline_m"] == pytest.approx(0.25)
 
@@ -509,7 +543,7 @@ def test_kitti_projections_with_named_folders(tmp_path, opened):
     root = tmp_path / "drive"
     for side in ("image_0", "image_1"):
         for i in range(3):
-            save(root / side / f"{i:06}.png", picture()[..., 0])
+            save(root / side / f"{i:06}.png", (picture()[..., 0] // (1 + int(side[-1]))))
     p1 = f"{-50 * 0.54}"
     (root / "calib.txt").write_text(
         f"P0: 50 0 31 0 0 50 24 0 0 0 1 0\nP1: 50 0 31 {p1} 0 50 24 0 0 0 1 0\n"
@@ -527,7 +561,7 @@ def test_raw_kitti_calibration(tmp_path, opened):
         "calib_time: 09-Jan-2012 13:57:47\nK_02: 9 0 1 0 9 1 0 0 1\n"
         "P_rect_02: 50 0 31 0 0 50 24 0 0 0 1 0\nP_rect_03: 50 0 31 -25 0 50 24 0 0 0 1 0\n"
     )
-    paths = [save(tmp_path / f"image_0{i}" / "000000_10.png", picture()) for i in (2, 3)]
+    paths = [save(tmp_path / f"image_0{i}" / "000000_10.png", picture(seed=i)) for i in (2, 3)]
     frames = opened(*paths, tmp_path / "calib_cam_to_cam.txt")
     assert frames[0].stereo["baseline_m"] == pytest.approx(0.5)
 
@@ -536,7 +570,9 @@ def test_bare_projection_lines(tmp_path, opened):
     (tmp_path / "calib.txt").write_text(
         "50 0 31 0 0 50 24 0 0 0 1 0\n50 0 31 -25 0 50 24 0 0 0 1 0\n"
     )
-    paths = [save(tmp_path / side / "000000.png", picture()) for side in ("left", "right")]
+    paths = [
+        save(tmp_path / side / "000000.png", picture(seed=len(side))) for side in ("left", "right")
+    ]
     frames = opened(*paths, tmp_path / "calib.txt")
     assert frames[0].stereo["baseline_m"] == pytest.approx(0.5)
     assert [frame.name for frame in frames] == ["left/000000.png", "right/000000.png"]
