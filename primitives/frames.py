@@ -147,6 +147,23 @@ class Frame(Rich):
         made.siblings = self.siblings
         return made
 
+    def learn_intrinsics(
+        self, matrix: npt.NDArray[np.float64], source: str, sigma: float | None = None
+    ) -> None:
+        """Gives this frame a camera where it had none.
+
+        Args:
+            matrix: (3, 3) pinhole matrix in pixels.
+            source: Where it is from.
+            sigma: One standard deviation of the focal length, pixels.
+        """
+        if self.intrinsics is not None:
+            raise ValueError(f"{self.name} has intrinsics, by {self.intrinsics_source}")
+        told = {"intrinsics": matrix.tolist(), "intrinsics_source": source, "focal_sigma": sigma}
+        self._record = {**self._record, **told}
+        self.intrinsics = _matrix(matrix.tolist(), (3, 3))
+        self.intrinsics_source, self.focal_sigma = source, sigma
+
     def __repr__(self) -> str:
         known = [
             word

@@ -398,6 +398,10 @@ def _as_pixels(frame: Frame, pixels: npt.ArrayLike) -> Floats:
 
 
 def _intrinsics(frame: Frame, given: npt.ArrayLike | None) -> Floats:
+    if given is None and frame.intrinsics is None:
+        from spatialclaw.primitives.modelled import learn_camera
+
+        learn_camera(frame)
     matrix = frame.intrinsics if given is None else np.asarray(given, dtype=np.float64)
     if matrix is None:
         raise Unavailable(

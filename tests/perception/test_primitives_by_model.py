@@ -152,6 +152,42 @@ def test_depth_of_one_photo_comes_from_the_model(connect):
     assert 0 < found.confidence < 0.9
     assert "focal length 150 px by the model" in found.note
     assert "intrinsics" not in asked[0].params
+    assert len(asked) == 1
+
+
+def test_a_photo_without_a_camera_gets_the_models(connect):
+    from spatialclaw.primitives import geometry
+    from spatialclaw.primitives.reconstruct import reconstruct
+
+    asked = connect(Answers(depth=two_metres))
+    frame = Frames.from_arrays([picture()])[0]
+    assert frame.intrinsics is None
+    point = geometry.unproject(frame, (79.5 + 75, 59.5))
+    np.testing.assert_allclose(point, [1.0, 0.0, 2.0], atol=1e-6)
+    assert point.metric
+    assert frame.intrinsics_source == "told"
+    assert point.sigma > 0.3  # scale and focal length are guesses, and said to be
+    scene = reconstruct(frame)
+    assert scene.metric
+    assert scene.frames[0].intrinsics_source == "told"
+    assert len(asked) == 1
+    with pytest.raises(ValueError, match="has intrinsics, by told"):
+        frame.learn_intrinsics(np.eye(3), "again")
+
+
+def test_without_a_focal_length_the_camera_stays_unknown(connect):
+    from spatialclaw.primitives import geometry
+
+    connect(Answers(depth=lambda call: two_metres(call, focal=None)))
+    frame = Frames.from_arrays([picture()])[0]
+    with pytest.raises(Unavailable, match="intrinsics are not known"):
+        geometry.unproject(frame, (5, 5))
+
+
+def test_a_cameras_absence_is_not_sent(connect):
+    asked = connect(Answers(depth=two_metres))
+    depth(Frames.from_arrays([picture()])[0])
+    assert "intrinsics" not in asked[0].params
 
 
 def test_known_intrinsics_go_to_the_model(connect):
@@ -337,8 +373,19 @@ def test_real_adapters_behind_the_primitives(connect, tmp_path, monkeypatch):
     cut = segment(frames[0], points=(40, 50))
     assert cut.method == "sam2.1-tiny"
     assert cut[0].mask.shape == (120, 160)
-    try:
+    # Random weights see what they see; whoever answers, it is not the points that follow.
+    found = made[1].run(
+        [
+            Call(
+                "track",
+                [frame.image for frame in frames],
+                {"prompts": [{"frame": 0, "id": 0, "box": [20, 30, 59, 69]}]},
+            )
+        ]
+    )[0]
+    if found.arrays["masks"].any():
         followed = track(frames, boxes=[(20, 30, 59, 69)], method="model")
         assert followed.method == "sam2.1-tiny-video"
-    except NothingFound as error:  # random weights may see nothing: then it says who
-        assert "sam2.1-tiny-video" in str(error)
+    else:
+        with pytest.raises(NothingFound, match=r"sam2.1-tiny-video could not"):
+            track(frames, boxes=[(20, 30, 59, 69)], method="model")
