@@ -24,7 +24,7 @@ from spatialclaw.traces.html import facts
 from spatialclaw.traces.html.pictures import read_picture
 from spatialclaw.traces.html.render import asset, environment, styles
 from spatialclaw.traces.html.story import Entry, Story, tell
-from spatialclaw.traces.html.text import one_line
+from spatialclaw.traces.html.text import as_text, one_line
 from spatialclaw.traces.read import Run
 from spatialclaw.traces.scenes import read_cloud, read_scene
 from spatialclaw.viewer.corrections import Corrections, Verdict
@@ -133,14 +133,12 @@ class _Pages:
         await asyncio.to_thread(self.index.refresh)
         row = await self._row(request.path_params["key"])
         shown = await asyncio.to_thread(self._told, row)
-        neighbours = self._neighbours(row)
         return self.html(
             request,
             "run.html.j2",
             row=row,
             verdict=self.corrections.latest().get(row.key),
-            **neighbours,
-            **shown,
+            **(self._neighbours(row) | shown),
         )
 
     def _told(self, row: Row) -> dict[str, Any]:
@@ -153,7 +151,7 @@ class _Pages:
         return {
             "story": story,
             "last": last,
-            "question": run.question,
+            "question": as_text(run.question),
             "choices": facts.choices_of(run),
             "answer": facts.answer_of(story, run),
             "figures": facts.figures_of(story, run),

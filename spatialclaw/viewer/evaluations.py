@@ -60,7 +60,8 @@ class Evaluation:
             from spatialclaw.evaluation.summary import summarise
 
             try:
-                self._summary = summarise(self.results, read_manifest(self.path))
+                figures = summarise(self.results, read_manifest(self.path))
+                self._summary = {"problem": "", **figures}
             except (SpatialclawError, KeyError, TypeError, ValueError) as error:
                 self._summary = {"problem": one_line(str(error)), "benchmarks": {}}
         return self._summary

@@ -17,7 +17,7 @@ from spatialclaw.traces.html import facts
 from spatialclaw.traces.html.pictures import LEVELS, Album, Level
 from spatialclaw.traces.html.render import asset, environment, styles
 from spatialclaw.traces.html.story import Story, tell
-from spatialclaw.traces.html.text import one_line
+from spatialclaw.traces.html.text import as_text, one_line
 from spatialclaw.traces.read import Run
 from spatialclaw.traces.scenes import scene_files
 
@@ -96,7 +96,7 @@ def _page(run: Run, size: _Size) -> str:
     template = environment().get_template("report.html.j2")
     context: dict[str, Any] = {
         "story": story,
-        "question": run.question,
+        "question": as_text(run.question, size.text),
         "choices": facts.choices_of(run),
         "name": run.path.resolve().name,
         "version": one_line(run.facts.get("version"), 40) or "of unknown version",
@@ -172,10 +172,13 @@ def _write(out: Path, page: bytes) -> None:
     temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(page)
-        temporary.replace(out)
+        try:
+            temporary.write_bytes(page)
+            temporary.replace(out)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         reason = (error.strerror or str(error)).lower()
         raise RunError(
             f"cannot write {out}: {reason}", hint="Choose another place with --out."
