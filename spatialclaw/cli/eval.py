@@ -70,6 +70,13 @@ def evaluate_command(
     ray_workers: Annotated[
         int | None, typer.Option("--ray-workers", help="workers that answer questions")
     ] = None,
+    judge_model: Annotated[
+        str | None,
+        typer.Option("--judge-model", help="judges free answers for which there is no rule"),
+    ] = None,
+    judge_base_url: Annotated[
+        str | None, typer.Option("--judge-base-url", help="its server (default: --base-url)")
+    ] = None,
     rescore: Annotated[
         Path | None,
         typer.Option("--rescore", help="score this evaluation's records anew; asks no model"),
@@ -88,6 +95,7 @@ def evaluate_command(
     Exit status: 0 all questions have ended; 1 some have not, or their infrastructure failed.
     """
     from spatialclaw.evaluation.evaluate import Plan, evaluate
+    from spatialclaw.evaluation.judge import JudgeOptions
 
     if rescore is not None or merge is not None:
         if benchmarks or (rescore is not None and merge is not None):
@@ -111,6 +119,7 @@ def evaluate_command(
         engine=engine,
         ray_address=ray_address,
         ray_workers=ray_workers,
+        judge=JudgeOptions(judge_model, judge_base_url) if judge_model else None,
         quiet=quiet,
     )
     # A scheduler that ends the job is answered as Ctrl-C is: what has ended is kept.

@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spatialclaw.agent.prompts import Prompts
 from spatialclaw.agent.sync import LoopThread
 from spatialclaw.config import Resolved
 from spatialclaw.errors import RunError, UsageError
 from spatialclaw.evaluation.asking import Asker, Engine
+from spatialclaw.evaluation.judge import JudgeOptions, judge_open, prompt_version
 from spatialclaw.evaluation.manifest import (
     MANIFEST,
     make_manifest,
@@ -57,6 +59,7 @@ class Plan:
         engine: "local" or "ray".
         ray_address: Of a cluster; None starts one on this machine.
         ray_workers: Workers; None for one for each 8 questions under way.
+        judge: Who judges free answers that no rule scores, or None.
         quiet: Show no progress.
         line_seconds: Between two lines of progress where there is no terminal.
     """
@@ -78,6 +81,7 @@ class Plan:
     engine: str = "local"
     ray_address: str | None = None
     ray_workers: int | None = None
+    judge: JudgeOptions | None = None
     quiet: bool = False
     line_seconds: float = 60.0
 
@@ -124,11 +128,13 @@ def evaluate(plan: Plan) -> Evaluated:
                 shard=plan.shard,
             )
             manifest["backend"] = engine.identity
+            manifest["judge"] = _judge_facts(plan)
             folder, lock = _claim(plan, manifest)
             try:
                 store = Store(folder, create=True)
                 try:
                     stopped = _run(plan, loop, engine, folder, store, chosen)
+                    notes += _judged(plan, loop, store, chosen)
                     return _ended(folder, store, manifest, stopped, notes)
                 finally:
                     store.close()
@@ -309,6 +315,24 @@ def _run(
         except Stopped as stopped:
             return stopped
     return None
+
+
+def _judge_facts(plan: Plan) -> dict[str, Any] | None:
+    if plan.judge is None:
+        return None
+    prompts = Prompts(plan.resolved.settings.prompts_dir)
+    return {"model": plan.judge.model, "prompt": prompt_version(prompts)}
+
+
+def _judged(
+    plan: Plan, loop: LoopThread, store: Store, chosen: Mapping[str, Sequence[Row]]
+) -> list[str]:
+    """Lets the judge score what no rule scores."""
+    if plan.judge is None:
+        return []
+    rows = {(row.benchmark, row.uid): row for part in chosen.values() for row in part}
+    work = judge_open(store, rows, plan.judge, plan.resolved, concurrency=plan.concurrency)
+    return loop.call(work)
 
 
 async def _watch(runner: Runner, progress: Progress) -> None:

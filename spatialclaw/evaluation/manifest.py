@@ -122,6 +122,8 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     backend = manifest.get("backend") or {}
     flat["backend that answers"] = backend.get("name")
     flat["model that answers"] = backend.get("model")
+    judge = manifest.get("judge")
+    flat["judge"] = f"{judge['model']}, prompt {judge['prompt']}" if judge else None
     for benchmark in manifest.get("benchmarks") or ():
         name = benchmark["name"]
         flat[f"{name}: data revision"] = benchmark.get("revision")
@@ -226,7 +228,8 @@ def refuse_other(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -
     """Refuses to go on with an evaluation under other settings.
 
     Returns:
-        Whether the new one asks more questions or epochs than the old one, all else being the same.
+        Whether the new one asks more questions or epochs than the old one, or has a judge where
+        the old one had none, all else being the same.
 
     Raises:
         UsageError: Something else differs; says what.
@@ -252,9 +255,9 @@ def refuse_other(folder: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -
 
 
 def _grows(old: Mapping[str, Any], new: Mapping[str, Any], changed: Sequence[str]) -> bool:
-    if any(
-        name not in ("limit", "epochs") and not name.endswith(": questions") for name in changed
-    ):
+    later = {"limit", "epochs"} | (set() if old.get("judge") else {"judge"})
+    others = [name for name in changed if name not in later]
+    if not all(name.endswith(": questions") for name in others):
         return False
     if int(new.get("epochs") or 1) < int(old.get("epochs") or 1):
         return False

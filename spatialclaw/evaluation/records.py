@@ -55,6 +55,7 @@ class Result:
         started: Seconds since the epoch.
         finished: Likewise.
         note: Anything else, such as "taken over from a finished run".
+        judge: Who judged a free answer: model, version of the prompt, what was said; else None.
     """
 
     benchmark: str
@@ -87,6 +88,7 @@ class Result:
     started: float = 0.0
     finished: float = 0.0
     note: str = ""
+    judge: Mapping[str, Any] | None = None
 
     @property
     def key(self) -> Key:

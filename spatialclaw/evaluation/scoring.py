@@ -53,9 +53,13 @@ def with_score(result: Result, row: Row, answer: Answer | None) -> Result:
 def rescored(result: Result) -> Result:
     """The result scored with the scorers of now; needs no data and no model.
 
+    What a judge scored stays as it is.
+
     Raises:
         UsageError: The benchmark is unknown now, or its scorer cannot use the columns.
     """
+    if result.judge is not None and result.scorer == "judge":
+        return result
     if result.outcome == "infra_failed":
         return replace(result, score=None, lenient=None, read=None)
     lines = {
