@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ __all__ = [
     "segments_named",
     "tracks_named",
     "tracks_of_boxes",
+    "views",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -218,6 +220,77 @@ def _masks(found: ModelOutput, frame: Frame) -> list[Mask]:
             )
         )
     return made
+
+
+@dataclass(frozen=True)
+class Views:
+    """What a multi-view model tells of n frames.
+
+    Attributes:
+        poses: (n, 4, 4) camera-to-world, in axes of the model's own.
+        intrinsics: (n, 3, 3) in the frames' own pixels.
+        depths: A map for each frame.
+        confidences: (H, W) 0..1 for each frame, or None.
+        metric: Whether lengths are metres.
+        model: Its name.
+    """
+
+    poses: Floats
+    intrinsics: Floats
+    depths: list[DepthMap]
+    confidences: list[npt.NDArray[np.float32] | None]
+    metric: bool
+    model: str
+
+
+def views(pictures: Sequence[Frame], model: str | None = None) -> Views:
+    """Poses, cameras and depth of several frames at once, by a model; sizes may differ.
+
+    Metres where the model tells them, or where frames have metric depth of their own.
+
+    Raises:
+        PrimitiveError: As `ask_model`.
+    """
+    found = ask_model("reconstruct", list(pictures), timeout=_seconds(pictures), model=model)
+    poses = np.array(found.arrays["poses"], dtype=np.float64)
+    cameras = np.array(found.arrays["intrinsics"], dtype=np.float64)
+    maps = []
+    for i, frame in enumerate(pictures):
+        values = np.array(found.arrays[f"depth/{i}"], dtype=np.float32)
+        if values.shape != (frame.height, frame.width):
+            raise PrimitiveError(f"{found.model} gave depth {i} another size than its picture")
+        values[~(values > 0)] = np.nan
+        maps.append(values)
+    ratios = [
+        np.log(frame.depth[both] / values[both])
+        for frame, values in zip(pictures, maps, strict=True)
+        if frame.depth is not None and frame.metric
+        for both in [np.isfinite(frame.depth) & (frame.depth > 0) & np.isfinite(values)]
+    ]
+    known = np.concatenate(ratios) if ratios else np.empty(0)
+    metric = bool(found.meta.get("metric"))
+    spread = SCALE_SIGMA
+    if len(known) >= 20:
+        scale = float(np.exp(np.median(known)))
+        spread = max(0.02, float(1.4826 * np.median(np.abs(known - np.median(known)))))
+        metric = True
+        maps = [values * np.float32(scale) for values in maps]
+        poses[:, :3, 3] *= scale
+    depths = [
+        DepthMap(
+            values,
+            np.asarray(values * spread, dtype=np.float32),
+            frame.position,
+            found.model,
+            metric=metric,
+            confidence=0.7,
+            note="" if metric else "no scale: only ratios hold",
+        )
+        for frame, values in zip(pictures, maps, strict=True)
+    ]
+    sure = [found.arrays.get(f"confidence/{i}") for i in range(len(pictures))]
+    confidences = [None if s is None else np.asarray(s, dtype=np.float32) for s in sure]
+    return Views(poses, cameras, depths, confidences, metric, found.model)
 
 
 def tracks_named(pictures: Sequence[Frame], what: str, model: str | None = None) -> Tracks:

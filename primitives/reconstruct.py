@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from spatialclaw.primitives import modelled
 from spatialclaw.primitives.depth import depth as depth_of
 from spatialclaw.primitives.errors import NothingFound, PrimitiveError, Unavailable
 from spatialclaw.primitives.frames import Frame, Frames
@@ -24,18 +25,22 @@ Floats = npt.NDArray[np.float64]
 LEVEL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
 
 
-def reconstruct(frames: Any, method: str = "auto", *, most: int = 24) -> Scene:
+def reconstruct(
+    frames: Any, method: str = "auto", *, most: int = 24, model: str | None = None
+) -> Scene:
     """Places frames in one world: poses, depth, up.
 
-    The capture's poses where it has them; else RGB-D odometry where it has depth (metric); else
-    structure from motion over the pictures (SIFT, five-point, PnP, bundle adjustment): then the
-    scene has no scale (`scene.metric` is False) and only ratios of lengths can be told, until
-    `scene.in_metres(...)` is given a length that is known.
+    The capture's poses where it has them; else RGB-D odometry where it has depth (metric); else a
+    multi-view model where one is installed; else structure from motion over the pictures (SIFT,
+    five-point, PnP, bundle adjustment): then the scene has no scale (`scene.metric` is False) and
+    only ratios of lengths can be told, until `scene.in_metres(...)` is given a length that is
+    known. ``.method`` says which it was.
 
     Args:
         frames: One frame with depth, or several frames.
-        method: "auto", "poses", "rgbd" or "sfm".
+        method: "auto", "poses", "rgbd", "model" or "sfm".
         most: Number of frames that are used, evenly spaced.
+        model: A multi-view model by name, instead of all else.
 
     Returns:
         A `Scene`: ``.frames`` with poses, ``.camera_path``, ``.points()``, ``.floor_area()``,
@@ -49,9 +54,13 @@ def reconstruct(frames: Any, method: str = "auto", *, most: int = 24) -> Scene:
         >>> scene = reconstruct(frames)
         >>> scene.metric, scene.note
     """
-    if method not in ("auto", "poses", "rgbd", "sfm"):
-        raise ValueError(f"reconstruct(method={method!r}): use 'auto', 'poses', 'rgbd' or 'sfm'")
+    if method not in ("auto", "poses", "rgbd", "model", "sfm"):
+        raise ValueError(
+            f"reconstruct(method={method!r}): use 'auto', 'poses', 'rgbd', 'model' or 'sfm'"
+        )
     pictures = _chosen(frames, most)
+    if model is not None or method == "model":
+        return _by_model(pictures, model)
     if len(pictures) == 1:
         return Scene.from_frames(pictures[0])
     posed = all(f.pose is not None and f.intrinsics is not None for f in pictures)
@@ -62,6 +71,13 @@ def reconstruct(frames: Any, method: str = "auto", *, most: int = 24) -> Scene:
     deep = [f for f in pictures if f.depth is not None and f.intrinsics is not None]
     if method == "rgbd" or (method == "auto" and len(deep) == len(pictures)):
         return _by_odometry(pictures)
+    if method == "auto" and modelled.has_model("reconstruct"):
+        try:
+            return _by_model(pictures, None)
+        except PrimitiveError as error:  # geometry can place them too; the scene's note tells
+            scene = _by_motion(pictures)
+            scene.note = f"{scene.note}; the model failed: {error.message}"
+            return scene
     return _by_motion(pictures)
 
 
@@ -142,6 +158,43 @@ def _by_odometry(frames: Frames) -> Scene:
 
 def _like(frames: Frames, kept: list[Frame]) -> Frames:
     return Frames(kept, name=frames.name, kind=frames.kind, objects=frames.objects)
+
+
+def _by_model(frames: Frames, model: str | None) -> Scene:
+    made = modelled.views(list(frames), model)
+    back = np.transpose(made.poses[:, :3, :3], (0, 2, 1))
+    ahead = -np.einsum("nij,nj->ni", back, made.poses[:, :3, 3])
+    matrices = list(made.intrinsics)
+    structure = Structure(
+        list(range(len(frames))), back, ahead, matrices, np.empty((0, 3)), [], np.nan
+    )
+    upright, up_from = _upright(structure, frames)
+    origin = made.poses[0, :3, 3]
+    kept = []
+    for frame, pose, matrix in zip(frames, made.poses, matrices, strict=True):
+        placed = np.eye(4)
+        placed[:3, :3] = upright @ pose[:3, :3]
+        placed[:3, 3] = upright @ (pose[:3, 3] - origin)
+        kept.append(
+            frame.replaced(
+                pose=placed.tolist(),
+                pose_source=made.model,
+                metric=made.metric,
+                intrinsics=matrix.tolist(),
+                intrinsics_source=frame.intrinsics_source or made.model,
+            )
+        )
+    scale = "" if made.metric else "no scale; "
+    return Scene(
+        _like(frames, kept),
+        depths=made.depths,
+        confidences=made.confidences,
+        metric=made.metric,
+        up_known=up_from == "straight lines",
+        method=made.model,
+        confidence=0.7,
+        note=f"{scale}up from {up_from}",
+    )
 
 
 def _by_motion(frames: Frames) -> Scene:

@@ -329,6 +329,62 @@ def test_too_many_frames_for_a_model(connect):
         track(frames, "mug", method="model")
 
 
+def four_views(metric):
+    """Four cameras side by side, all looking along z of the model's own axes."""
+
+    def answer(call):
+        count = len(call.images)
+        poses = np.tile(np.eye(4), (count, 1, 1))
+        poses[:, :3, 3] = np.outer(np.arange(count), [0.5, 0, 0]) + np.array([3, 4, 5])
+        arrays = {"poses": poses, "intrinsics": np.tile(np.array(K), (count, 1, 1))}
+        for i, image in enumerate(call.images):
+            arrays[f"depth/{i}"] = np.full(image.shape[:2], 2.0, np.float32)
+            arrays[f"confidence/{i}"] = np.full(image.shape[:2], 0.9, np.float32)
+        return Output(arrays, {"metric": metric})
+
+    return answer
+
+
+def test_a_multi_view_model_places_frames_of_mixed_sizes(connect):
+    from spatialclaw.primitives.reconstruct import reconstruct
+
+    connect(Answers(reconstruct=four_views(True)))
+    frames = Frames.from_arrays([picture(0), picture(1, 160, 120), picture(2)])
+    scene = reconstruct(frames)
+    assert (scene.method, scene.metric) == ("told", True)
+    path = np.asarray(scene.camera_path)
+    np.testing.assert_allclose(path[0], 0, atol=1e-9)
+    np.testing.assert_allclose(np.linalg.norm(np.diff(path, axis=0), axis=1), 0.5)
+    np.testing.assert_allclose(path[:, 2], 0, atol=1e-6)  # side by side is level
+    assert scene.depth(1).depth.shape == (160, 120)
+
+
+def test_a_scale_free_model_is_marked_and_known_depth_gives_it_metres(connect):
+    from spatialclaw.primitives.reconstruct import reconstruct
+
+    connect(Answers(reconstruct=four_views(False)))
+    pictures = [picture(0), picture(1)]
+    scene = reconstruct(Frames.from_arrays(pictures))
+    assert not scene.metric
+    assert "no scale" in scene.note
+    deep = [np.full((120, 160), 6.0, np.float32), None]
+    scene = reconstruct(Frames.from_arrays(pictures, depths=deep, intrinsics=[K, K]))
+    assert scene.metric
+    assert np.linalg.norm(np.asarray(scene.camera_path)[1]) == pytest.approx(1.5)
+    assert scene.depth(1).depth[5, 5] == pytest.approx(6.0)
+
+
+def test_a_failing_multi_view_model_leaves_it_to_geometry(connect):
+    from spatialclaw.primitives.reconstruct import reconstruct
+
+    connect(Answers(reconstruct=failing(TooMuch("out of memory"))))
+    flat = Frames.from_arrays([picture(0), picture(0)])
+    with pytest.raises(NothingFound):
+        reconstruct(flat)
+    with pytest.raises(TooMuch, match="out of memory"):
+        reconstruct(flat, method="model")
+
+
 def test_text_is_read_with_its_corners(connect):
     quad = np.float32([[[10, 10], [60, 10], [60, 30], [10, 30]]])
 
