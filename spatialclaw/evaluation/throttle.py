@@ -55,9 +55,9 @@ class Purse:
 class Throttle:
     """Additive increase, multiplicative decrease (as TCP does) on the requests under way.
 
-    Every `limit` requests that pass raise the limit by one; a request that was refused for load,
-    failed, or came back far slower than the best times halves nothing more than once per round
-    trip: the limit is then multiplied by `decrease`.
+    Every `limit` requests that pass raise the limit by one. A request that was refused for load,
+    failed, or came back far slower than quick ones do multiplies the limit by `decrease`, once in
+    the time of a reply.
 
     Args:
         ceiling: Most requests at once.
@@ -84,7 +84,6 @@ class Throttle:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._quick: float | None = None  # seconds of a quick reply: a low-pass of the fast side
         self._cut_at = float("-inf")
-        self._round = 1.0
 
     async def acquire(self) -> None:
         """Waits until a request may begin."""
@@ -111,10 +110,10 @@ class Throttle:
             # Falls at once, rises slowly: slow replies hardly move what "quick" means.
             self._quick = min(seconds, quick * 1.02)
             congested = seconds > max(2.0, self._slow * self._quick)
-            self._round = seconds
         if congested:
             now = self._clock()
-            if now - self._cut_at >= self._round:  # one cut a round trip: the rest is its echo
+            # One cut in the time of a reply: the other refusals of a volley are its echo.
+            if now - self._cut_at >= (self._quick or 1.0):
                 self._cut_at = now
                 self.cuts += 1
                 self.limit = max(1.0, self.limit * self._decrease)
