@@ -54,17 +54,16 @@ def view(
         raise UsageError(
             "the viewer is not installed", hint="Install it with: pip install 'spatialclaw[viewer]'"
         )
-    from spatialclaw.viewer import serve
+    from spatialclaw.viewer import Viewing
 
-    def ready(address: str) -> None:
-        print(address, flush=True)
-        complain(f"shows {chosen}; interrupt (Ctrl-C) ends it")
-        if not no_browser and _has_display():
-            import webbrowser
+    viewing = Viewing(chosen, port=port)
+    print(viewing.address, flush=True)
+    complain(f"shows {chosen}; interrupt (Ctrl-C) ends it")
+    if not no_browser and _has_display():
+        import webbrowser
 
-            webbrowser.open(address)
-
-    serve(chosen, port=port, ready=ready)
+        webbrowser.open(viewing.address)
+    viewing.run()
     return 0
 
 

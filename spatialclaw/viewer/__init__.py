@@ -2,6 +2,6 @@
 
 from spatialclaw.viewer.app import make_app
 from spatialclaw.viewer.index import Index, Row
-from spatialclaw.viewer.serve import serve
+from spatialclaw.viewer.serve import Viewing
 
-__all__ = ["Index", "Row", "make_app", "serve"]
+__all__ = ["Index", "Row", "Viewing", "make_app"]

@@ -94,10 +94,11 @@ def _read(path: Path) -> list[Result]:
         raise OSError("it is no plain file")
     found = []
     base = f"file:{quote(str(path))}?mode=ro"
+    # Without a write-ahead log nobody is writing; opened as it would be then, SQLite would make one.
+    quiet = not path.with_name(f"{RESULTS}-wal").exists()
     try:
-        rows = _records(base)
-    except sqlite3.OperationalError:
-        # A folder that nobody may write to holds no file of locks: then nobody writes either.
+        rows = _records(f"{base}&immutable=1" if quiet else base)
+    except sqlite3.OperationalError:  # a folder that nobody may write to, locks included
         rows = _records(f"{base}&immutable=1")
     for record in rows:
         found.append(Result.from_record(json.loads(record)))

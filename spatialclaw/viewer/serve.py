@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import socket
-from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import uvicorn
@@ -15,52 +15,73 @@ from spatialclaw.viewer.corrections import Corrections
 from spatialclaw.viewer.guard import Guard
 from spatialclaw.viewer.index import Index
 
-__all__ = ["serve"]
+__all__ = ["Viewing"]
 
 
-def serve(folder: Path, *, port: int = 0, ready: Callable[[str], None]) -> None:
-    """Serves a folder until interrupted.
+class Viewing:
+    """A viewer that listens on 127.0.0.1 from its making on; `run` answers until `stop`.
 
     Args:
         folder: A run folder, a folder of runs, an evaluation's folder, or a folder of those.
-        port: Of 127.0.0.1; 0 takes a free one.
-        ready: Called with the address, token included, when the viewer listens.
+        port: 0 takes a free one.
+
+    Attributes:
+        address: What to open, token included.
 
     Raises:
         UsageError: There is no such folder, or the port is taken.
     """
-    if not folder.is_dir():
-        raise UsageError(
-            f"{folder} is no folder",
-            hint="Name a folder of runs, such as the --runs-dir of `spatialclaw ask`.",
-        )
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError as error:
+
+    def __init__(self, folder: Path, *, port: int = 0) -> None:
+        if not folder.is_dir():
             raise UsageError(
-                f"port {port} of this machine cannot be used: {(error.strerror or '').lower()}",
-                hint="Leave --port out to take a free one.",
-            ) from error
-        listener.listen(128)
-        chosen = listener.getsockname()[1]
-        index = Index(folder)
-        index.refresh()
+                f"{folder} is no folder",
+                hint="Name a folder of runs, such as the --runs-dir of `spatialclaw ask`.",
+            )
+        self._listener = _listen(port)
+        chosen = self._listener.getsockname()[1]
+        self.index = Index(folder)
+        self.index.refresh()
         # Verdicts about a single run lie beside it, not in it.
-        beside = index.root.parent if (index.root / "events.jsonl").exists() else index.root
+        root = self.index.root
+        beside = root.parent if (root / "events.jsonl").exists() else root
         token = secrets.token_urlsafe(24)
-        app = Guard(make_app(index, Corrections(beside)), token=token, port=chosen)
+        self.address = f"http://127.0.0.1:{chosen}/?token={token}"
         config = uvicorn.Config(
-            app,
+            Guard(make_app(self.index, Corrections(beside)), token=token, port=chosen),
             log_level="warning",
             access_log=False,
             lifespan="off",
             server_header=False,
             timeout_graceful_shutdown=1,
         )
-        ready(f"http://127.0.0.1:{chosen}/?token={token}")
+        self._server = uvicorn.Server(config)
+
+    def run(self) -> None:
+        """Answers until stopped or interrupted."""
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            # uvicorn raises the interruption again when it has ended in good order.
+            with suppress(KeyboardInterrupt):
+                self._server.run(sockets=[self._listener])
         finally:
-            index.close()
+            self.index.close()
+            self._listener.close()
+
+    def stop(self) -> None:
+        """Lets `run` return; from any thread."""
+        self._server.should_exit = True
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except OSError as error:
+        listener.close()
+        raise UsageError(
+            f"port {port} of this machine cannot be used: {(error.strerror or '').lower()}",
+            hint="Leave --port out to take a free one.",
+        ) from error
+    return listener

@@ -7,7 +7,7 @@ import io
 import json
 import struct
 import threading
-import time
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -170,44 +170,32 @@ class Viewer:
     """A viewer of a folder, in a thread of this process."""
 
     def __init__(self, folder: Path) -> None:
-        import uvicorn
+        from spatialclaw.viewer import Viewing
 
-        from spatialclaw.viewer import serve as module
-
-        self.address = ""
-        self._server: Any = None
-        ready = threading.Event()
-
-        def listening(address: str) -> None:
-            self.address = address
-            ready.set()
-
-        real, viewer = uvicorn.Server, self
-
-        class Server(real):  # type: ignore[misc, valid-type]
-            """Can be reached to be ended."""
-
-            def __init__(self, config: Any) -> None:
-                super().__init__(config)
-                viewer._server = self
-
-        self._patched = (uvicorn, real)
-        uvicorn.Server = Server  # type: ignore[misc]
-        self._thread = threading.Thread(
-            target=module, kwargs={"folder": folder, "ready": listening}, daemon=True
-        )
-        self._thread.start()
-        assert ready.wait(20), "the viewer did not start"
+        self._viewing = Viewing(folder)
+        self.address = self._viewing.address
         self.port = int(self.address.split(":")[2].split("/")[0])
         self.root = f"http://127.0.0.1:{self.port}"
-        end = time.monotonic() + 10
-        while self._server is None or not self._server.started:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        self.token = self.address.partition("token=")[2]
+        self._thread = threading.Thread(target=self._viewing.run, daemon=True)
+        self._thread.start()
+
+    def ask(
+        self, path: str, *, method: str = "GET", body: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, str], str]:
+        """Status, headers and text of an answer; with the cookie of the viewer unless given."""
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        sent = {"Cookie": f"spatialclaw-{self.port}={self.token}"}
+        sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            connection.request(method, path, body=body, headers=sent)
+            answer = connection.getresponse()
+            told = {name.lower(): value for name, value in answer.getheaders()}
+            return answer.status, told, answer.read().decode("utf-8", "replace")
+        finally:
+            connection.close()
 
     def close(self) -> None:
         """Ends it."""
-        module, real = self._patched
-        module.Server = real  # type: ignore[misc]
-        self._server.should_exit = True
+        self._viewing.stop()
         self._thread.join(timeout=10)
