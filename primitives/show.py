@@ -297,13 +297,12 @@ def _with_frame_source(pixels: Pixels, position: int, title: str) -> Picture:
 
 
 def _drawing_picture(drawing: Drawing) -> Picture:
-    """A drawing, with the frame whose pixels it has and the labels on it."""
-    names = [mark.label for mark in drawing.marks if mark.label is not None]
-    frame = drawing.frame
-    title = ""
-    if names:
+    """A drawing, with the frame whose pixels it has and what is drawn on it."""
+    names = list(dict.fromkeys(mark.label or mark.kind for mark in drawing.marks))
+    frame, pixels = drawing.frame, to_rgb(drawing)
+    title = drawing.caption
+    if not title and names:
         title = f"{frame.name} with {', '.join(names)}" if frame is not None else ", ".join(names)
-    pixels = to_rgb(drawing)
     if frame is not None and (frame.height, frame.width) == pixels.shape[:2]:
         return Picture(pixels, _frame_source(frame), title or f"{frame.name}, drawn on")
     return Picture(pixels, title=title)
@@ -352,7 +351,11 @@ def _tracks_picture(tracks: list[Track]) -> Picture | None:
         path = track.centers.round().astype(np.int32)
         cv2.polylines(pixels, [path.reshape(-1, 1, 2)], False, colour, 2, cv2.LINE_AA)
         _box(pixels, tuple(track.boxes[-1]), colour, f"{track.id} {track.label}".strip())
-    return Picture(pixels, _frame_source(frame), f"{len(tracks)} tracks on frame {last}")
+    return Picture(
+        pixels,
+        _frame_source(frame),
+        f"{len(tracks)} track{'s' * (len(tracks) != 1)} on frame {last}",
+    )
 
 
 def _matches_picture(matches: Matches) -> Picture | None:

@@ -81,7 +81,7 @@ def bev(
             canvas.dot(corners[0], colour)
         canvas.label(name, view.pixels(middle[None])[0], colour)
     view.compass(canvas)
-    return canvas.done()
+    return canvas.done("from above: world x right, y up")
 
 
 class _View:

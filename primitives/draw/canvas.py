@@ -42,10 +42,12 @@ class Drawing(np.ndarray[Any, Any]):
     Attributes:
         frame: The frame it was drawn on, so that 3-D points can be drawn on it again; or None.
         marks: What was drawn on it, oldest first (see `draw.marks`).
+        caption: What it shows, or "".
     """
 
     frame: Frame | None
     marks: tuple[Any, ...]
+    caption: str
     ground: Any  # what the marks lie on, and
     stamp: int | None  # a checksum of the pixels drawn from both
 
@@ -53,6 +55,7 @@ class Drawing(np.ndarray[Any, Any]):
         same = source is not None and getattr(source, "shape", None) == self.shape
         self.frame = getattr(source, "frame", None) if same else None
         self.marks = getattr(source, "marks", ()) if same else ()
+        self.caption = getattr(source, "caption", "") if same else ""
         self.ground = getattr(source, "ground", None) if same else None
         self.stamp = getattr(source, "stamp", None) if same else None
 
@@ -220,10 +223,10 @@ class Canvas:
         part = self.image[rows, columns]
         part[:] = glyphs[: part.shape[0], : part.shape[1]]
 
-    def done(self) -> Drawing:
-        """The picture, as an array that remembers its frame."""
+    def done(self, caption: str = "") -> Drawing:
+        """The picture, as an array that remembers its frame and what it shows."""
         drawing = self.image.view(Drawing)
-        drawing.frame = self.frame
+        drawing.frame, drawing.caption = self.frame, caption
         return drawing
 
 

@@ -209,7 +209,7 @@ def before_after(picture: Any, after: Any = None, *, since: str = "last") -> Dra
     if since not in ("last", "start"):
         raise ValueError(f"since={since!r}: use 'last' or 'start'")
     if after is not None:
-        return _pair(Canvas(picture), Canvas(after))
+        return _pair(Canvas(picture), Canvas(after), "")
     ground, kept = _ground(picture, None)
     sheet = _sheets.get(ground.key)
     states = sheet.states if sheet is not None else [()]
@@ -220,10 +220,13 @@ def before_after(picture: Any, after: Any = None, *, since: str = "last") -> Dra
         before = states[-2]
     else:
         before = now[:-1]
-    return _pair(Canvas(_render(ground, before)), Canvas(_render(ground, now)))
+    changed = [m for m in now if m not in before] + [m for m in before if m not in now]
+    names = ", ".join(dict.fromkeys(repr(m.label) for m in changed if m.label is not None))
+    what = f" of {names}" if names else ""
+    return _pair(Canvas(_render(ground, before)), Canvas(_render(ground, now)), what)
 
 
-def _pair(left: Canvas, right: Canvas) -> Drawing:
+def _pair(left: Canvas, right: Canvas, what: str) -> Drawing:
     for canvas, name in ((left, "before"), (right, "after")):
         canvas.clear_labels()
         canvas.label(name, (0, 0), (0, 0, 0), below=True)
@@ -235,7 +238,7 @@ def _pair(left: Canvas, right: Canvas) -> Drawing:
     sheet[: left.height, : left.width] = left.image
     y, x = (left.height + gap, 0) if stacked else (0, left.width + gap)
     sheet[y : y + right.height, x : x + right.width] = right.image
-    return Canvas(sheet).done()
+    return Canvas(sheet).done(f"before and after the change{what}")
 
 
 def _ground(picture: Any, frame: Frame | None) -> tuple[Ground, tuple[Mark, ...]]:

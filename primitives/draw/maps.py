@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from spatialclaw.primitives.draw.canvas import Canvas, Drawing, colour_of, labels_for, palette
 from spatialclaw.primitives.draw.history import put
-from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound
+from spatialclaw.primitives.errors import FrameOfReferenceError, NothingFound, Unavailable
 from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.geometry.boxes import Box3D
 from spatialclaw.primitives.geometry.points import Points, camera_ref, world_ref
@@ -34,12 +34,13 @@ def depth(depth_map: Any, *, near: float | None = None, far: float | None = None
     Example:
         ``show(draw.depth(depth(frames[0])))``
     """
-    unit = "m"
+    unit, frame = "m", depth_map if isinstance(depth_map, Frame) else None
     if isinstance(depth_map, Frame):
         from spatialclaw.primitives.geometry.camera import depth_of
 
         depth_map = depth_of(depth_map)
     if isinstance(depth_map, DepthMap):
+        frame = frame or _frame_at(depth_map)
         unit = "m" if depth_map.metric else "(no scale)"
         depth_map = depth_map.depth
     values = np.asarray(depth_map, dtype=np.float32)
@@ -55,14 +56,26 @@ def depth(depth_map: Any, *, near: float | None = None, far: float | None = None
     picture = cv2.applyColorMap((255 * (1 - part)).astype(np.uint8), cv2.COLORMAP_TURBO)
     picture = np.ascontiguousarray(picture[..., ::-1])
     picture[~known] = 0
-    canvas = Canvas(picture)
+    fits = frame is not None and (frame.height, frame.width) == values.shape
+    canvas = Canvas(picture, frame if fits else None)
     for i in range(5):
         value = low + span * i / 4
         step = np.full((1, 1), 255 * (1 - i / 4), dtype=np.uint8)
         blue, green, red = cv2.applyColorMap(step, cv2.COLORMAP_TURBO)[0, 0]
         at = (canvas.width - 1, (i + 0.2) * 1.5 * canvas.text_px)
         canvas.label(f"{value:.2f} {unit}", at, (int(red), int(green), int(blue)), below=True)
-    return canvas.done()
+    of = f" of {frame.name}" if frame is not None else ""
+    return canvas.done(f"depth{of}, {low:.2f} to {high:.2f} {unit}")
+
+
+def _frame_at(depth_map: DepthMap) -> Frame | None:
+    """The frame that a depth map is of, where this process has frames."""
+    from spatialclaw.primitives.context import frame_of
+
+    try:
+        return frame_of(depth_map)
+    except Unavailable:
+        return None
 
 
 def flow(picture: Any, flow: Flow | npt.NDArray[Any], *, step: int | None = None) -> Drawing:
@@ -224,7 +237,7 @@ def sheet(
         for k, image in enumerate(row):
             strip[: image.shape[0], k * cell : (k + 1) * cell] = image
         rows.append(strip)
-    return Canvas(np.concatenate(rows)).done()
+    return Canvas(np.concatenate(rows)).done(f"sheet of {len(items)} pictures")
 
 
 def _title(item: Any, i: int) -> str:

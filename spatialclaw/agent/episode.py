@@ -173,7 +173,9 @@ class Episode:
             form=self._judging().form,
             budget=self.budget,
             earlier=earlier,
-            available=str(self.options.get("available", "")),
+            available=""
+            if self.options.get("primitives")
+            else str(self.options.get("available", "")),
         )
         self._inputs = list(first.images)
         return self._observe(first)

@@ -82,10 +82,15 @@ async def first_observation(
         media=media.describe() if media is not None else "No pictures.",
         pictures=[picture_line(i, p) for i, p in enumerate(told, start=1)],
         earlier=before,
-        available=available if interface != "direct" else "",
+        available=_in_reach(available) if interface != "direct" else "",
         ask=ask,
     )
     return Observation(_KINDS.get(phase, "cell"), text, pictures)
+
+
+def _in_reach(available: str) -> str:
+    """What answers, without what only the user could install."""
+    return "\n".join(line.split("; more: ")[0] for line in available.splitlines())
 
 
 def _not_shown(sequences: Any, shown: list[Shown]) -> str:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from spatialclaw.agent.parser import python_parses
 from spatialclaw.agent.types import Observation, Task
-from spatialclaw.backends.base import ChatClient, GiveUp, Policy
+from spatialclaw.backends.base import ChatClient, GiveUp, Policy, RunContext
 
 __all__ = ["HumanBackend", "HumanPolicy"]
 
@@ -51,7 +51,8 @@ class HumanPolicy:
     """Shows each observation and reads the reply to it.
 
     A cell ends with a line that holds only a dot, or with a blank line once it compiles; a fenced
-    block ends with its fence. The plan is one line, which may be empty.
+    block ends with its fence. The plan is one line, which may be empty. A line that holds only a
+    question mark shows what a cell can call.
 
     Args:
         stream: Where replies are typed.
@@ -61,6 +62,12 @@ class HumanPolicy:
     def __init__(self, stream: TextIO, output: TextIO) -> None:
         self._stream = stream
         self._output = output
+        self._run: RunContext | None = None
+        self._greeted = False
+
+    def bind(self, run: RunContext) -> None:
+        """Takes the run, for the names of its pictures and what a cell can call."""
+        self._run = run
 
     async def reply(self, observation: Observation) -> str:
         """Reads one reply.
@@ -69,19 +76,48 @@ class HumanPolicy:
             GiveUp: The input ended.
         """
         self._say(f"\n{observation.text}\n")
-        if observation.images:
-            count = len(observation.images)
-            self._say(f"[{count} picture{'s' * (count > 1)}: see the run folder]\n")
+        for line in self._pictures(observation):
+            self._say(f"{line}\n")
+        if not self._greeted:
+            self._say("(a line with only ? shows what a cell can call)\n")
+            self._greeted = True
         reply = await _in_daemon(lambda: self._read(observation.kind))
         if reply is None:
             raise GiveUp("the input ended before an answer was submitted")
         return reply
 
+    def _pictures(self, observation: Observation) -> list[str]:
+        """Where the pictures of an observation lie."""
+        folder = getattr(self._run.record, "run_dir", None) if self._run is not None else None
+        if self._run is None or folder is None:
+            count = len(observation.images)
+            return [f"[{count} picture{'s' * (count > 1)}: see the run folder]"] if count else []
+        names = [self._run.record.image(p.data, p.media_type) for p in observation.images]
+        return [f"[{i}] {folder / name}" for i, name in enumerate(names, start=1)]
+
+    def _explain(self) -> None:
+        from spatialclaw.agent.conversation import system_prompt
+        from spatialclaw.agent.prompts import Prompts
+
+        if self._run is None:
+            return
+        settings = self._run.settings
+        text = system_prompt(
+            settings.get("prompts") or Prompts(),
+            interface=self._run.interface,
+            only=settings.get("primitives") or None,
+            chat=self._run.chat is not None,
+        )
+        self._say(f"\n{text}\n\n")
+
     def _read(self, kind: str) -> str | None:
         if kind in ("plan", "answer_now"):
-            self._say(f"{'plan' if kind == 'plan' else 'answer'}> ")
-            line = self._stream.readline()
-            return line.rstrip("\n") if line else None
+            while True:
+                self._say(f"{'plan' if kind == 'plan' else 'answer'}> ")
+                line = self._stream.readline()
+                if line.strip() != "?":
+                    return line.rstrip("\n") if line else None
+                self._explain()
         self._say("cell (end with a line '.', or a blank line)> ")
         lines: list[str] = []
         fence: str | None = None
@@ -90,6 +126,9 @@ class HumanPolicy:
             text = line.rstrip("\n")
             if not line:
                 break
+            if text.strip() == "?" and not lines:
+                self._explain()
+                continue
             if text.strip() == ".":
                 if lines:
                     break

@@ -148,3 +148,25 @@ async def test_a_person_who_thinks_too_long_does_not_hold_the_program() -> None:
         os.close(writer)
         for thread in waiting:
             thread.join(2)
+
+
+async def test_a_person_is_told_where_pictures_lie_and_what_there_is(tmp_path: Path) -> None:
+    from support.doubles import picture
+
+    from spatialclaw.agent.types import Observation
+    from spatialclaw.backends.base import RunContext
+    from spatialclaw.backends.human import HumanPolicy
+    from spatialclaw.traces import Recorder
+
+    output = io.StringIO()
+    policy = HumanPolicy(io.StringIO("?\na plan\n?\nprint(1)\n.\n"), output)
+    record = Recorder(tmp_path)
+    policy.bind(RunContext(record))
+    assert await policy.reply(Observation("plan", "task", [picture()])) == "a plan"
+    assert await policy.reply(Observation("cell", "go")) == "```python\nprint(1)\n```"
+    record.close()
+    said = output.getvalue()
+    (name,) = (tmp_path / "images").iterdir()
+    assert f"[1] {name}" in said
+    assert said.count("# What a cell has") == 2
+    assert "`locate`" not in said.split("# Method")[0]
