@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
 import importlib.util
 import platform
@@ -54,7 +55,7 @@ async def run_checks(resolved: Resolved, *, vlm: bool = False) -> list[Check]:
     checks += await _attempt("backend", "choice", lambda: _backend(resolved))
     if vlm:
         checks += await _attempt("backend", "vlm", lambda: _vlm(resolved))
-    checks += _perception()
+    checks += await asyncio.to_thread(_perception, resolved)
     return checks
 
 
@@ -213,19 +214,77 @@ async def _vlm(resolved: Resolved) -> list[Check]:
     return checks
 
 
-def _perception() -> list[Check]:
-    return [
-        Check(
-            "perception",
-            "without weights",
-            "ok",
-            "depth from captures, stereo and views; colours, markers, people; motion; tracking",
-        ),
-        Check(
-            "perception",
-            "models",
-            "no",
-            "none is part of this version",
-            "connect a VLM: it names and points at what the methods without weights cannot",
-        ),
-    ]
+def _perception(resolved: Resolved) -> list[Check]:
+    without = "depth from captures, stereo and views; colours, markers, people; motion; tracking"
+    checks = [Check("perception", "without weights", "ok", without)]
+    try:
+        if resolved.settings.perception_url:
+            return [*checks, _remote_perception(resolved)]
+        return [*checks, _models(), _service(), _kept_results()]
+    except SpatialclawError as error:
+        return [*checks, Check("perception", "service", "no", error.message, error.hint or "")]
+
+
+def _models() -> Check:
+    from spatialclaw.perception.registry import offers
+
+    found = offers()
+    here = [f"{offer.method} ({offer.model})" for offer in found if offer.model]
+    if not here:
+        remedy = f"{found[0].command}; `spatialclaw models list` tells of the others"
+        return Check("perception", "models", "no", "no weights on this machine", remedy)
+    missing = ", ".join(offer.method for offer in found if not offer.model)
+    more = "`spatialclaw models list` tells what brings the rest" if missing else ""
+    none = f"; none for {missing}" if missing else ""
+    return Check(
+        "perception", "models", "partly" if missing else "ok", ", ".join(here) + none, more
+    )
+
+
+def _service() -> Check:
+    from spatialclaw.perception.places import socket_path
+    from spatialclaw.perception.starting import status
+
+    state = status()
+    if state is None:
+        detail = f"not running; the first call to a model starts it ({socket_path()})"
+        return Check("perception", "service", "ok", detail)
+    loaded = [f"{m['name']} on {m['device']}, {m['memory'] / 1e6:.0f} MB" for m in state["models"]]
+    detail = (
+        f"running, process {state['pid']}, {state['calls']} calls, "
+        f"loaded: {'; '.join(loaded) or 'none'}"
+    )
+    return Check("perception", "service", "ok", detail)
+
+
+def _kept_results() -> Check:
+    from spatialclaw.perception import places
+    from spatialclaw.perception.cache import ResultCache
+    from spatialclaw.perception.weights import size_text
+
+    folder, limit = places.cache_folder(), places.limits().cache_bytes
+    entries = list(ResultCache(folder, limit).entries())
+    size = size_text(sum(entry.bytes for entry in entries))
+    detail = f"{len(entries)} results, {size} of {size_text(limit)} in {folder}"
+    return Check("perception", "cache", "ok", detail)
+
+
+def _remote_perception(resolved: Resolved) -> Check:
+    from spatialclaw.perception.remote import Directory, addresses
+
+    secret = resolved.settings.perception_token
+    known = Directory(
+        addresses(resolved.settings.perception_url),
+        secret.get_secret_value() if secret is not None else "",
+    ).ask()
+    here = [f"{method} ({model})" for method, (model, _) in known.items() if model]
+    where = str(resolved.settings.perception_url)
+    if known:
+        return Check("perception", where, "ok" if here else "partly", ", ".join(here) or "no model")
+    return Check(
+        "perception",
+        where,
+        "no",
+        "no server answers, or none takes the token",
+        "start one there with `spatialclaw serve`; SPATIALCLAW_PERCEPTION_TOKEN is what it prints",
+    )

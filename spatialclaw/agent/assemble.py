@@ -163,6 +163,7 @@ async def assemble(
         tools = VlmTools(Prompts(settings.prompts_dir))
         gateway = _gateway(media, record, tools)
         perception = perception_tools(media, settings)
+        await perception.check()
         perception.register(gateway)
         options = replace(
             kernel_options(settings),

@@ -27,6 +27,7 @@ _USAGE_ERROR: type[Exception] = _CLICK["UsageError"]
 # One module a command, or a family of commands, in the order of the help.
 COMMANDS = (
     "ask",
+    "explore",
     "eval",
     "compare",
     "view",
@@ -36,6 +37,8 @@ COMMANDS = (
     "mcp",
     "benchmarks",
     "models",
+    "cache",
+    "serve",
     "doctor",
 )
 

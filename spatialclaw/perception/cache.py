@@ -14,14 +14,14 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgpack
 
-__all__ = ["Entry", "ResultCache", "result_key"]
+__all__ = ["Entry", "ResultCache", "result_key", "sizes"]
 
 CACHE_MAGIC = b"SCC1"
 VERSION = 1
@@ -228,6 +228,15 @@ class ResultCache:
                 with contextlib.suppress(OSError):  # not empty, or gone already
                     empty.rmdir()
         return count, size
+
+
+def sizes(entries: Iterable[Entry]) -> dict[tuple[str, str], tuple[int, int]]:
+    """How many results and bytes there are, by method and model, largest first."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for entry in entries:
+        count, size = found.get((entry.method, entry.model), (0, 0))
+        found[entry.method, entry.model] = (count + 1, size + entry.bytes)
+    return dict(sorted(found.items(), key=lambda item: -item[1][1]))
 
 
 def _plain(name: str) -> str:

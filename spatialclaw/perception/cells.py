@@ -23,7 +23,14 @@ if TYPE_CHECKING:
     from spatialclaw.kernel.gateway import Gateway
     from spatialclaw.media import Media
 
-__all__ = ["CallParams", "OfferParams", "PerceptionTools", "PutParams", "perception_tools"]
+__all__ = [
+    "CallParams",
+    "OfferParams",
+    "PerceptionTools",
+    "PutParams",
+    "bounded",
+    "perception_tools",
+]
 
 CALLS = 2_000
 MAX_IMAGE = 24_000_000
@@ -108,8 +115,17 @@ class CallParams(_Strict):
 
     @model_validator(mode="after")
     def _is_plain(self) -> CallParams:
-        _count(self.params, 0, [0])
+        bounded(self.params)
         return self
+
+
+def bounded(params: dict[str, Any]) -> None:
+    """Looks whether arguments are plain and of sensible size.
+
+    Raises:
+        ValueError: They are not.
+    """
+    _count(params, 0, [0])
 
 
 def _count(value: Any, depth: int, seen: list[int]) -> None:
@@ -140,6 +156,7 @@ class PerceptionTools:
         media: The frames of the run, or None.
         connect: Makes the client.
         offer: Which model answers a method here, and the command that brings one.
+        require: Raises where perception that was asked for is not to be had.
     """
 
     def __init__(
@@ -147,10 +164,12 @@ class PerceptionTools:
         media: Media | None,
         connect: Callable[[], Client],
         offer: Callable[[str], tuple[str | None, str]],
+        require: Callable[[], None] | None = None,
     ) -> None:
         self._media = media
         self._connect = connect
         self._offer = offer
+        self._require = require
         self._client: Client | None = None
         self._file: int | None = None
         self._frames: dict[tuple[int, int], Shared] = {}
@@ -162,6 +181,15 @@ class PerceptionTools:
         gateway.register("perception.offer", OfferParams, self.offer, recorded=False)
         gateway.register("perception.put", PutParams, self.put, recorded=False)
         gateway.register("perception.call", CallParams, self.call, quota=CALLS)
+
+    async def check(self) -> None:
+        """Asks the servers that the settings name, if they name any; starts nothing here.
+
+        Raises:
+            PerceptionError: None of them answers.
+        """
+        if self._require is not None:
+            await asyncio.to_thread(self._require)
 
     async def offer(self, params: OfferParams) -> dict[str, Any]:
         """Which model would answer."""
@@ -244,7 +272,7 @@ class PerceptionTools:
 
     def another(self) -> PerceptionTools:
         """The same for a branch of the run, with a connection of its own."""
-        return PerceptionTools(self._media, self._connect, self._offer)
+        return PerceptionTools(self._media, self._connect, self._offer, self._require)
 
     async def aclose(self) -> None:
         """Ends the connection and lets go of the pictures."""
@@ -262,14 +290,15 @@ class PerceptionTools:
 
 def perception_tools(media: Media | None, settings: Settings) -> PerceptionTools:
     """The perception of a run: on this machine, or where the settings say."""
-    urls = [url.strip() for url in (settings.perception_url or "").split(",") if url.strip()]
-    if urls:
-        from spatialclaw.perception.remote import Directory, RemoteClient
+    if settings.perception_url:
+        from spatialclaw.perception.remote import Directory, RemoteClient, addresses
 
+        urls = addresses(settings.perception_url)
         secret = settings.perception_token
         token = secret.get_secret_value() if secret is not None else ""
+        directory = Directory(urls, token)
         return PerceptionTools(
-            media, lambda: RemoteClient(urls, token), Directory(urls, token).offer
+            media, lambda: RemoteClient(urls, token), directory.offer, directory.require
         )
     return PerceptionTools(media, LocalClient, _offer_here)
 

@@ -26,9 +26,11 @@ import msgpack
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["HALF_ERROR", "Packed", "pack", "unpack"]
+__all__ = ["HALF_ERROR", "RESULT_TYPE", "Packed", "pack", "unpack"]
 
 MAGIC = b"SCP1"
+RESULT_TYPE = "application/vnd.spatialclaw.packed"
+"""Media type of the bytes."""
 HALF_ERROR = 2.0**-11
 """Largest relative change of a float16, for values from 6.1e-5 to 65504."""
 _MAX_HEADER = 16 * 1024 * 1024

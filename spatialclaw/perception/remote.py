@@ -20,14 +20,14 @@ from spatialclaw.perception.wire import share
 if TYPE_CHECKING:
     import httpx2
 
-__all__ = ["INFO_HEADER", "TYPE", "Directory", "RemoteClient"]
+__all__ = ["INFO_HEADER", "TYPE", "Directory", "RemoteClient", "addresses"]
 
 TYPE = "application/msgpack"
-RESULT_TYPE = "application/vnd.spatialclaw.packed"
 INFO_HEADER = "x-spatialclaw-info"
 CONNECT_SECONDS = 5.0
 REST_SECONDS = 20.0
 """How long a server that did not answer is asked last."""
+_REMEDY = "Start one there with `spatialclaw serve`, or unset SPATIALCLAW_PERCEPTION_URL"
 _MAX_RESULT = 2 * 1024**3
 
 
@@ -70,7 +70,7 @@ class RemoteClient:
                 failures.append(f"{url}: {failure}")
         raise PerceptionError(
             f"no perception server answers ({'; '.join(failures)})",
-            hint="Start one there with `spatialclaw serve`, or unset SPATIALCLAW_PERCEPTION_URL",
+            hint=_REMEDY,
         )
 
     async def _ask(self, url: str, query: Query, until: float) -> Reply:
@@ -151,13 +151,28 @@ class Directory:
     def offer(self, method: str) -> tuple[str | None, str]:
         """The model that answers a method there, or the command that brings one."""
         if not self._asked or time.monotonic() - self._asked > 30:
-            self._known = self._ask()
+            self._known = self.ask()
             self._asked = time.monotonic()
         if not self._known:
             return None, f"spatialclaw serve (none answers on {', '.join(self._urls)})"
         return self._known.get(method, (None, f"a model for {method} on the perception server"))
 
-    def _ask(self) -> dict[str, tuple[str | None, str]]:
+    def require(self) -> None:
+        """Asks the servers now.
+
+        Raises:
+            PerceptionError: None answers, or none takes the token.
+        """
+        self._known = self.ask()
+        self._asked = time.monotonic()
+        if not self._known:
+            raise PerceptionError(
+                f"no perception server answers, or none takes the token: {', '.join(self._urls)}",
+                hint=_REMEDY,
+            )
+
+    def ask(self) -> dict[str, tuple[str | None, str]]:
+        """What each method has there: model or None, and command; empty when none answers."""
         import httpx2
 
         known: dict[str, tuple[str | None, str]] = {}
@@ -176,6 +191,11 @@ class Directory:
                 if known.get(method, (None, ""))[0] is None:
                     known[method] = (said["model"], str(said["command"]))
         return known
+
+
+def addresses(said: str | None) -> list[str]:
+    """The servers of the setting `perception_url`."""
+    return [url.strip() for url in (said or "").split(",") if url.strip()]
 
 
 def _body(query: Query, run: str, seconds: float) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import re
 import socket
@@ -149,14 +150,16 @@ def status(seconds: float = 2.0) -> dict[str, Any] | None:
 
 def stop(seconds: float = 20.0) -> bool:
     """Ends the service if one runs, and waits for it; whether one did."""
-    before = status()
-    if before is None or _ask({"op": "stop"}, seconds) is None:
+    path = socket_path()
+    if _ask({"op": "stop"}, seconds) is None:
         return False
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            os.kill(int(before["pid"]), 0)
-        except ProcessLookupError:
-            return True
-        time.sleep(0.02)
+    # The lock is let go when the process is gone, whoever has to notice its end.
+    with path.with_suffix(".lock").open("r+b") as lock:
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.01)
     return True

@@ -61,41 +61,45 @@ def answer(adapter: Adapter, calls: Sequence[Call]) -> tuple[list[Answer], int]:
     return [*first, *rest], min(fits or half, other or half)
 
 
-def _open_calls(request: dict[str, Any], maps: list[mmap.mmap]) -> list[Call]:
-    calls = []
-    for said in request["calls"]:
-        images = []
-        for image in said["images"]:
-            blob = np.frombuffer(maps[image["blob"]], dtype=np.uint8)
-            height, width = image["height"], image["width"]
-            pixels = blob[image["offset"] : image["offset"] + 3 * height * width]
-            images.append(pixels.reshape(height, width, 3))
-        arrays = {
-            name: np.frombuffer(a["data"], dtype=np.dtype(a["dtype"])).reshape(a["shape"])
-            for name, a in said["arrays"].items()
-        }
-        calls.append(Call(said["method"], images, said["params"], arrays))
-    return calls
+def _open_call(said: dict[str, Any], maps: list[mmap.mmap]) -> Call:
+    images = []
+    for image in said["images"]:
+        blob = np.frombuffer(maps[image["blob"]], dtype=np.uint8)
+        height, width = image["height"], image["width"]
+        pixels = blob[image["offset"] : image["offset"] + 3 * height * width]
+        images.append(pixels.reshape(height, width, 3))
+    arrays = {
+        name: np.frombuffer(a["data"], dtype=np.dtype(a["dtype"])).reshape(a["shape"])
+        for name, a in said["arrays"].items()
+    }
+    return Call(said["method"], images, said["params"], arrays)
 
 
 def _run(adapter: Adapter, request: dict[str, Any], fds: list[int]) -> tuple[Any, list[int]]:
-    maps = []
-    for fd in fds:
-        maps.append(mmap.mmap(fd, os.fstat(fd).st_size, mmap.MAP_SHARED, mmap.PROT_READ))
-    calls = _open_calls(request, maps)
-    answers, fits = answer(adapter, calls)
-    results: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = [{} for _ in request["calls"]]
+    calls: dict[int, Call] = {}
+    maps: list[mmap.mmap] | None = None
+    for place, said in enumerate(request["calls"]):
+        try:
+            maps = maps or [mmap.mmap(fd, 0, mmap.MAP_SHARED, mmap.PROT_READ) for fd in fds]
+            calls[place] = _open_call(said, maps)
+        except (ValueError, OSError) as error:  # a file that was cut short, or taken away
+            results[place] = {"ok": False, "error": describe(error, adapter.info.name)}
+    answers, fits = answer(adapter, list(calls.values())) if calls else ([], 0)
     given: list[int] = []
-    for call, found in zip(calls, answers, strict=True):
+    for (place, call), found in zip(calls.items(), answers, strict=True):
+        failure: BaseException
         if isinstance(found, Output):
             try:
                 parts = pack(found.arrays, found.meta, model=adapter.info.name, method=call.method)
                 given.append(share(parts))
-                results.append({"ok": True, "bytes": sum(len(part) for part in parts)})
+                results[place] = {"ok": True, "bytes": sum(len(part) for part in parts)}
                 continue
             except (TypeError, ValueError, OSError) as error:
-                found = error
-        results.append({"ok": False, "error": describe(found, adapter.info.name)})
+                failure = error
+        else:
+            failure = found
+        results[place] = {"ok": False, "error": describe(failure, adapter.info.name)}
     return {"results": results, "fits": fits, **usage()}, given
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from spatialclaw.perception.adapter import Adapter, Call, ModelInfo, Output
@@ -63,6 +62,8 @@ class Edges(Model):
     """Strength of edges and where it is large."""
 
     def one(self, call: Call) -> Output:
+        import cv2
+
         grey = cv2.cvtColor(np.ascontiguousarray(call.images[0]), cv2.COLOR_RGB2GRAY)
         strength = cv2.Laplacian(grey, cv2.CV_32F)
         if call.params.get("text") == "unicorn":
@@ -123,6 +124,12 @@ class Giant(Model):
     memory = 10**15
 
 
+class Large(Edges):
+    """Needs 400 MB, it says."""
+
+    memory = 400_000_000
+
+
 class Absent(Model):
     """Its weights are not here."""
 
@@ -138,5 +145,7 @@ def adapters() -> list[Adapter]:
         Hungry("test-hungry", "test_hungry"),
         Mortal("test-mortal", "test_mortal"),
         Giant("test-giant", "test_giant"),
+        Large("test-large-a", "test_large_a"),
+        Large("test-large-b", "test_large_b"),
         Absent("test-absent", "test_absent"),
     ]

@@ -9,19 +9,19 @@ import numpy as np
 
 from spatialclaw.perception.client import Query, Shared
 
-HERE = Path(__file__).parent
-
 
 @dataclass
 class Home:
     """Folders of one test.
 
     Attributes:
+        package: A package of models, found by its entry point.
         folder: Where the models write down what they did.
         runtime: The service's socket, lock and log.
         cache: Results.
     """
 
+    package: Path
     folder: Path
     runtime: Path
     cache: Path
