@@ -20,6 +20,9 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
     return "letter-mmsi-video", {}
 
 
+_FRAMES = 50
+
+
 def row(record: Record, files: Files) -> Row:
     """Clips, or their frames where the videos are not there, and pictures that the text names."""
     options = forms.options(record["options"])
@@ -42,7 +45,7 @@ def row(record: Record, files: Files) -> Row:
         task=record.text("type"),
         hidden=("hint",),
         group=str(clips[0].path) if clips else "",
-        sampling=Sampling(n=50),
+        sampling=Sampling(n=_FRAMES),
         prompt={name.split("_")[0]: record.text(name) for name in prompts if record.get(name)},
         parts=forms.inside(marks, str(record.get("user_prompt") or "")) if whole else (),
     )
@@ -61,11 +64,15 @@ def _clips(record: Record, files: Files) -> list[Medium]:
 
 
 def _frames(record: Record, files: Files) -> list[Medium]:
-    return [
-        files.medium(path, role="view", name=f"video {number}")
-        for number, frames in enumerate(forms.as_list(record.get("frames_list")), 1)
-        for path in forms.as_list(frames)
+    """Fifty of the frames of all clips together, evenly; clip by clip all of fewer."""
+    frames = [
+        (number, path)
+        for number, paths in enumerate(forms.as_list(record.get("frames_list")), 1)
+        for path in forms.as_list(paths)
     ]
+    if len(frames) > _FRAMES:
+        frames = [frames[i * (len(frames) - 1) // (_FRAMES - 1)] for i in range(_FRAMES)]
+    return [files.medium(path, role="view", name=f"video {number}") for number, path in frames]
 
 
 SOURCE = Source(

@@ -25,6 +25,32 @@ def _loaded(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _first(extra: Mapping[str, Any], hint: Mapping[str, Any], *names: str) -> Any:
+    """The first of some columns that has a value; a hint counts like a column."""
+    for name in names:
+        for place in (extra, hint):
+            if place.get(name) not in (None, ""):
+                return place[name]
+    return None
+
+
+def _uncertainty(hint: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Roll, pitch and vfov to their standard deviations, called roll_unc and so on in the data."""
+    if "roll_unc" in hint:
+        return {name: hint.get(f"{name}_unc") for name in ("roll", "pitch", "vfov")}
+    found = hint.get("uncertainty", hint)
+    return found if isinstance(found, Mapping) else {}
+
+
+def truth(given: str, question_type: str, extra: Mapping[str, Any]) -> str:
+    """A cognitive map is compared with the one in the hint; the answer beside it is its letter."""
+    hint = _loaded(extra.get("hint"))
+    card = hint.get("cogmap")
+    if card is None or rule(question_type, extra)[0] != "cognitive-map":
+        return given
+    return card if isinstance(card, str) else json.dumps(card, ensure_ascii=False)
+
+
 def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     """By metricfunc in the column extra_info; what a metric needs is in the column hint."""
     info, hint = _loaded(extra.get("extra_info")), _loaded(extra.get("hint"))
@@ -33,13 +59,21 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
     if metric == "judge" or (not metric and kind == "judge"):
         return "yes-no-last", {}
     if metric == "gravityeval":
-        return "gravity", {"uncertainty": hint.get("uncertainty", hint)}
+        return "gravity", {"uncertainty": _uncertainty(hint)}
     if metric == "affmask":
-        return "mask-at-last-point", {"mask": extra.get("mask", hint.get("mask"))}
+        return "mask-at-last-point", {"mask": _first(extra, hint, "mask", "answer")}
     if metric == "cogmapeval":
-        return "cognitive-map", {"letter": extra.get("letter", hint.get("letter"))}
+        return "cognitive-map", {"letter": _first(extra, hint, "letter", "answer")}
     if metric in ("manipulateeval", "agenticnaveval"):
-        return "trajectory", {**hint, "arm": metric == "manipulateeval"}
+        arm = metric == "manipulateeval"
+        if "optimal_rel_pose" in hint:
+            segments = {name: value for name, value in hint.items() if "->" in name}
+            return "pose-trajectory", {
+                "poses": hint["optimal_rel_pose"],
+                "segments": segments,
+                "arm": arm,
+            }
+        return "trajectory", {**hint, "arm": arm}
     if metric == "gpteval":
         return "open", {}
     if metric == "meanrelativeacc" or kind == "open":
@@ -47,6 +81,13 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
     return "letter-spatialtree", {"options": extra.get("option") or extra.get("options")}
 
 
+_PROMPTS = {
+    "letter-spatialtree": "Return only the letter of the correct option, as `answer: X`.",
+    "mra": "Answer with a single number alone; guess one if need be.",
+    "mask-at-last-point": "Point at this. Answer with one JSON array [x, y], in fractions of the "
+    "picture's width and height from the top left.",
+    "pose-trajectory": "Answer with a JSON object in a ```json block; step_nums are 0 to 10.",
+}
 _FORMATS: dict[str, Format] = {"mask-at-last-point": "point", "open": "text"}
 
 
@@ -65,6 +106,8 @@ def row(record: Record, files: Files) -> Row:
     mask = _mask(record, hint, files) if scorer == "mask-at-last-point" else None
     if mask is not None:
         extra["mask"] = mask
+    if scorer == "cognitive-map":
+        extra["answer"] = record.text("answer")
     path = [str(info[key]) for key in sorted(info) if key.startswith("spatree") and info[key]]
     given = record.text("answer")
     return make_row(
@@ -83,6 +126,7 @@ def row(record: Record, files: Files) -> Row:
         ),
         group_path=tuple(path),
         sampling=Sampling(n=32),
+        prompt={"suffix": _PROMPTS[scorer]} if scorer in _PROMPTS else None,
     )
 
 
@@ -126,15 +170,21 @@ def _truth(
         return forms.yes_no(given)
     if mask is not None:
         return Truth("point", forms.point_in_mask(mask), "")
-    if scorer in ("gravity", "cognitive-map", "trajectory"):
-        try:
-            value = json.loads(given)
-        except ValueError:
-            raise RowProblem(f"the answer {given[:40]!r} is no JSON") from None
-        if scorer == "cognitive-map" and hint.get("letter"):
-            return Truth("json", {"letter": hint["letter"], "map": value}, given)
-        return Truth("json", value, given)
+    if scorer == "cognitive-map":
+        card = hint.get("cogmap", given)
+        letter = hint.get("letter", given if "cogmap" in hint else None)
+        value = _json(card) if isinstance(card, str) else card
+        return Truth("json", {"letter": letter, "map": value} if letter else value, given)
+    if scorer in ("gravity", "trajectory"):
+        return Truth("json", _json(given), given)
     return Truth("text", given, given)
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise RowProblem(f"the answer {text[:40]!r} is no JSON") from None
 
 
 SOURCE = Source(
@@ -155,4 +205,5 @@ BENCHMARK = Benchmark(
     rule=rule,
     source=SOURCE,
     row=row,
+    truth=truth,
 )

@@ -69,6 +69,7 @@ BENCHMARK = Benchmark(
     count=1328,
     inputs="1 or several images",
     answers="A-D, number",
+    licence="Apache-2.0 (card, secondary source); ScanNet terms for the pictures",
     aliases=("spbench-si", "spbench-mv"),
     note='SI and MV are reported apart; "a" and "an" read as 1.',
     rule=rule,

@@ -81,6 +81,8 @@ BENCHMARK = Benchmark(
     answers="letter, number",
     licence="Apache-2.0 (repository)",
     aliases=("vsti", "vstibench"),
+    note="Corrected in July 2026 (a secondary source): 5,736 questions with other labels; figures "
+    "made on the 6,042 before cannot be compared with it.",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -94,7 +94,7 @@ def score_prediction(
     kind, extra = prediction.question_type or "", prediction.extra or {}
     if benchmark.rule is None:
         return {"id": prediction.id, "score": None, "read": None, "scorer": "open"}
-    name, args = benchmark.rule(kind, extra)
+    name, args = benchmark.rule(kind, {"answer": prediction.truth, **extra})
     if name == "open":
         return {"id": prediction.id, "score": None, "read": None, "scorer": "open"}
     if "mask" in args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -351,18 +352,27 @@ def blink(root: Path) -> int:
 def spatialtree(root: Path) -> int:
     pose = json.dumps({"roll": 2, "pitch": -5, "vfov": 60})
     steps = json.dumps({"0": {"actions": ["W"], "step_nums": [10]}})
+    encoded = base64.b64encode(mask()).decode()
     card = json.dumps({"lamp": {"position": [2, 5], "facing": "right"}, "sofa": {"position": [5, 5]}})
-    sigma = {"uncertainty": {"roll": 2, "pitch": 2, "vfov": 5}}
+    sigma = {"roll_unc": 2, "pitch_unc": 2, "vfov_unc": 5}
+    nav = json.dumps({"actions": ["W", "→"], "step_nums": [10, 4]})
+    turned = [0.0, 0.0, 0.3, 0.0, 0.0, *(float(f(np.pi / 36)) for f in (np.sin, np.cos))]
+    ways = {
+        "optimal_rel_pose": [[0.0, 0, 0, 0, 0, 0, 1], [0.0, 0, 0.1, 0, 0, 0, 1], turned],
+        "0->1": {"translation_step_size": 0.01, "rotation_step_size": 0.01},
+        "1->2": {"translation_step_size": 0.02, "rotation_step_size": float(np.pi / 72)},
+    }
+    arm = {key: ways[key] for key in ("0->1",)} | {"optimal_rel_pose": ways["optimal_rel_pose"][:2]}
     cases: list[tuple[str, str, str, list[str], Any, list[str]]] = [
         ("meanrelativeacc", "open", "2.4", [], "", ["L1", "Geometry", "Distance"]),
         ("multichoiceeval", "multiple-choice", "B", ["near", "far", "same"], "", ["L1", "Relation"]),
         ("multichoiceeval", "open", "3", [], "", ["L2", "Memory", "Memory Retrieval"]),
         ("judge", "judge", "yes", [], "", ["L3", "Causal Reasoning", "Relation"]),
         ("gravityeval", "open", pose, [], sigma, ["L1", "Orientation", "Gravity"]),
-        ("affmask", "open", "images/m.png", [], "", ["L2", "Understanding", "Affordance"]),
-        ("cogmapeval", "open", card, [], {"letter": "B"}, ["L2", "Memory", "Cognitive Map"]),
-        ("manipulateeval", "open", steps, [], "", ["L4", "Goal-Driven Execution", "Robotic Arm"]),
-        ("agenticnaveval", "open", steps, [], "", ["L4", "Goal-Driven Execution"]),
+        ("affmask", "open", encoded, [], "", ["L2", "Understanding", "Affordance"]),
+        ("cogmapeval", "open", "B", [], {"cogmap": card}, ["L2", "Memory", "Cognitive Map"]),
+        ("manipulateeval", "open", steps, [], arm, ["L4", "Goal-Driven Execution", "Robotic Arm"]),
+        ("agenticnaveval", "open", nav, [], ways, ["L4", "Goal-Driven Execution"]),
         ("gpteval", "open", "a cup", [], "", ["L2", "Understanding", "Spatial Caption"]),
     ]
     rows = []
@@ -386,7 +396,6 @@ def spatialtree(root: Path) -> int:
         )
     parquet(root / "annotations_plain.parquet", rows)
     put(root / "images" / "geo" / "0042.jpg", jpeg())
-    put(root / "images" / "m.png", mask())
     put(root / "videos" / "a.mp4", video())
     return len(rows)
 

@@ -332,18 +332,46 @@ def test_a_tree_weighs_its_leaves() -> None:
 ALL = sorted(set(REGISTRY))
 
 
+# What scorers need of a row.
+ARGS: dict[str, Any] = {
+    "mask": np.ones((4, 4)),
+    "letter": "A",
+    "poses": [[0, 0, 0, 0, 0, 0, 1], [0, 0, 1, 0, 0, 0, 1]],
+    "segments": {"0->1": {}},
+}
+
+
+@pytest.mark.parametrize(
+    ("arm", "reply", "expected"),
+    [
+        (True, {"0": {"actions": ["W"], "step_nums": [10]}}, 1.0),
+        (True, {"0": {"actions": ["S"], "step_nums": [10]}}, 0.25 + 0.35 * np.exp(-13.863 * 0.4)),
+        (True, {"0": {"actions": ["STOP"]}}, 0.7 * (0.35 * np.exp(-13.863 * 0.2) + 0.25)),
+        (True, {}, 1.0),  # compared with the start: the own code cuts the truth to what was replied
+        (False, {"actions": ["W", "→"], "step_nums": [10, 20]}, 0.75 + 0.25 * np.exp(-0.0154 * 4)),
+        (False, {"actions": ["W"], "step_nums": ["x"]}, 0.0),
+        (False, {"actions": 3, "step_nums": 4}, 0.0),
+        (False, [], 0.0),
+    ],
+)
+def test_trajectories_are_compared_with_poses(arm: bool, reply: Any, expected: float) -> None:
+    poses = [[0, 0, 0, 0, 0, 0, 1], [0, 0, 0.2, 0, 0, 0, 1]]
+    args = {"poses": poses, "segments": {"0->1": {"translation_step_size": 0.02}}, "arm": arm}
+    assert score("pose-trajectory", json.dumps(reply), "", args).score == pytest.approx(expected)
+
+
 @given(st.sampled_from(ALL), st.text(max_size=60), st.sampled_from(["A", "yes", "2.0", SQUARE]))
 def test_any_reply_scores_between_0_and_1(name: str, reply: str, truth: str) -> None:
     if name == "letter-after-answer-colon" and not truth.isalpha():
         truth = "1"
-    got = score(name, reply, truth, {"mask": np.ones((4, 4)), "letter": "A"})
+    got = score(name, reply, truth, ARGS)
     assert 0 <= got.score <= 1
 
 
 @given(st.sampled_from(ALL), st.sampled_from(["", " ", "\n\t"]))
 def test_no_answer_is_a_wrong_answer(name: str, reply: str) -> None:
     for truth in ("A", "yes", "0", "0.0"):
-        args = {"mask": np.ones((4, 4)), "letter": "A"}
+        args = ARGS
         assert score(name, reply, truth, args).score == 0
 
 

@@ -9,6 +9,7 @@ from spatialclaw.evaluation.scorers import (  # noqa: F401
     plain,
     points,
     structured,
+    trajectory,
 )
 from spatialclaw.evaluation.scorers.base import REGISTRY, Scored
 from spatialclaw.evaluation.scorers.number import mra
