@@ -26,6 +26,8 @@ __all__ = ["MAX_FRAME", "Call", "Gateway", "WithFiles", "encode_reply"]
 
 MAX_FRAME = 32 * 1024 * 1024
 _MAX_ITEMS = 100_000
+_REFUSALS = 100
+_REFUSED_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Gateway:
         self.max_bytes = max_bytes
         self.calls = 0
         self.bytes = 0
+        self.refused = 0
         self._methods: dict[str, _Method] = {}
         self._slots = asyncio.Semaphore(max_concurrent)
 
@@ -146,6 +149,8 @@ class Gateway:
             ValueError: The frame is no request at all; the connection is not worth keeping.
         """
         started = time.perf_counter()
+        if self.refused > _REFUSALS:  # a cell that does not stop shall not keep the host busy
+            await asyncio.sleep(_REFUSED_SECONDS)
         request = decode_request(frame)
         number, name = request["id"], request["method"]
         files: list[Path | int] = []
@@ -155,6 +160,7 @@ class Gateway:
         method = self._methods.get(name)
         try:
             if method is None:
+                self.refused += 1
                 raise PrimitiveUnavailable(name, self.methods)
             self._charge(method, name, len(frame))
             model = method.params.model_validate(request["params"], strict=False)
@@ -187,10 +193,12 @@ class Gateway:
                 if isinstance(file, int):
                     os.close(file)
             reply, files = encode_reply(number, None, error), []
-        if self.record is not None and (method is None or method.recorded):
+        # what is refused costs the cell nothing: the record must not grow with it without end
+        recorded = method.recorded if method is not None else True
+        if self.record is not None and recorded and self.refused <= _REFUSALS:
             self.record(
                 Call(
-                    method=name,
+                    method=name[:80],
                     params=params,
                     ok=error is None,
                     error=str(error["message"]) if error else "",
@@ -205,18 +213,21 @@ class Gateway:
     def _charge(self, method: _Method, name: str, size: int) -> None:
         from spatialclaw.primitives.errors import TooMuch
 
+        hint = None
         if self.calls >= self.max_calls:
-            raise TooMuch(f"the run's {self.max_calls} calls to the host are used up")
-        if method.quota is not None and method.used >= method.quota:
-            raise TooMuch(
-                f"{name}: the run's {method.quota} calls are used up",
-                hint="work with what the earlier calls returned",
-            )
-        if self.bytes + size > self.max_bytes:
-            raise TooMuch(f"the run's {self.max_bytes / 1e6:.0f} MB to the host are used up")
-        self.calls += 1
-        method.used += 1
-        self.bytes += size
+            refusal = f"the run's {self.max_calls} calls to the host are used up"
+        elif method.quota is not None and method.used >= method.quota:
+            refusal = f"{name}: the run's {method.quota} calls are used up"
+            hint = "work with what the earlier calls returned"
+        elif self.bytes + size > self.max_bytes:
+            refusal = f"the run's {self.max_bytes / 1e6:.0f} MB to the host are used up"
+        else:
+            self.calls += 1
+            method.used += 1
+            self.bytes += size
+            return
+        self.refused += 1
+        raise TooMuch(refusal, hint=hint)
 
 
 class PrimitiveUnavailable(PrimitiveError):
