@@ -191,6 +191,18 @@ class Session:
         """
         return cls(earlier=Earlier.of_run(os.fspath(run), step), **settings)
 
+    @classmethod
+    def of_resolved(cls, media: Media | None, resolved: Resolved) -> Session:
+        """A session with settings that are resolved already.
+
+        Args:
+            media: As in `ask`.
+            resolved: The settings.
+        """
+        session = cls(media)
+        session._resolved = resolved
+        return session
+
     @property
     def run_dir(self) -> Path | None:
         """The folder where the session is recorded."""
@@ -240,6 +252,20 @@ class Session:
         """A variable's value: plain JSON values as they are, anything else as its summary."""
         value = self._call(self._open_parts().kernel.read(name))
         return value["value"] if value.get("exact") else value["summary"]
+
+    def complete(self, code: str, cursor: int | None = None) -> tuple[int, list[str]]:
+        """Where completions of a cell in the making begin, and what they are.
+
+        Args:
+            code: The cell so far.
+            cursor: The place in it; its end when None.
+        """
+        place = len(code) if cursor is None else cursor
+        return self._call(self._open_parts().kernel.complete(code, place))
+
+    def interrupt(self) -> None:
+        """Interrupts the cell that runs in another thread's `run`."""
+        self._call(self._open_parts().kernel.interrupt())
 
     def snapshot(self, name: str) -> str:
         """Keeps the kernel's whole state under a name; says how."""

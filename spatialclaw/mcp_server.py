@@ -44,11 +44,7 @@ class Sessions:
     """
 
     def __init__(self, resolved: Resolved, roots: Sequence[Path]) -> None:
-        self._settings = {
-            name: value
-            for name, value in resolved.settings.model_dump().items()
-            if resolved.sources.get(name, "default") != "default"
-        }
+        self._resolved = resolved
         self._roots = [root.resolve() for root in roots]
         self._open: OrderedDict[tuple[str, ...], Session] = OrderedDict()
         self._lock = asyncio.Lock()
@@ -82,7 +78,7 @@ class Sessions:
         if paths in self._open:
             self._open.move_to_end(paths)
             return self._open[paths]
-        session = Session(list(paths), **self._settings).open()
+        session = Session.of_resolved(list(paths), self._resolved).open()
         while len(self._open) >= MAX_SESSIONS:
             _, oldest = self._open.popitem(last=False)
             oldest.close()

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from spatialclaw.traces.notebook_text import clean, clip, fenced, plain_markdown
 from spatialclaw.traces.path_of_run import Step, steps_of
 from spatialclaw.traces.read import Run
 
-__all__ = ["notebook", "write_notebook"]
+__all__ = ["new_notebook", "notebook", "write_notebook"]
 
 MAX_OUTPUT = 60_000
 _TYPES = {".jpg": "image/jpeg", ".png": "image/png"}
@@ -80,6 +80,26 @@ def notebook(run: Run, folder: Path) -> dict[str, Any]:
         else:
             cells.append(_undone(run, step))
     cells += _answer(run, steps, count + 1)
+    return _whole(cells, _metadata(run))
+
+
+def new_notebook(media: Sequence[str | Path], folder: Path) -> dict[str, Any]:
+    """A notebook that loads media and leaves the rest to its reader.
+
+    Args:
+        media: Paths; relative ones are from here.
+        folder: Where the notebook will lie.
+    """
+    inputs = [{"path": str(path), "absolute": str(Path(path).absolute())} for path in media]
+    paths = ", ".join(repr(_relative(item, folder)) for item in inputs)
+    cells = [
+        _code(f"from spatialclaw.notebook import load\n\nload({paths})", None, [], "setup"),
+        _code("show(*frames.sample(4))", None, [], "cell"),
+    ]
+    return _whole(cells, {"exported_by": __version__})
+
+
+def _whole(cells: list[dict[str, Any]], metadata: dict[str, Any]) -> dict[str, Any]:
     for number, cell in enumerate(cells):
         digest = hashlib.sha256(f"{number}{''.join(cell['source'])}".encode()).hexdigest()
         cell["id"] = digest[:12]
@@ -93,7 +113,7 @@ def notebook(run: Run, folder: Path) -> dict[str, Any]:
                 "language": "python",
             },
             "language_info": {"name": "python", "file_extension": ".py"},
-            "spatialclaw": _metadata(run),
+            "spatialclaw": metadata,
         },
         "cells": cells,
     }
