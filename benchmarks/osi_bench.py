@@ -70,7 +70,7 @@ def row(record: Record, files: Files) -> Row:
 
 SOURCE = Source(
     tables=("data.parquet | data/test-*.parquet",),
-    media=("videos_part*.zip", "*.tar*", "videos/*.mp4"),
+    media=("*.zip", "*.tar*", "videos/*.mp4"),
     gigabytes=84,
 )
 

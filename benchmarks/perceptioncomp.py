@@ -54,10 +54,10 @@ BENCHMARK = Benchmark(
     count=1114,
     inputs="video",
     answers="A-E",
-    note="Where the hub has no questions.json: it is 1-1114.json of the authors' code repository; "
-    "put it beside the folder of videos and name that with --data-dir.",
+    note="The truth is the 0-based answer_id. Where the hub has no questions.json: it is "
+    "1-1114.json of the authors' code repository; put it beside the folder of videos and name "
+    "that with --data-dir.",
     aliases=("perceptcomp",),
-    note="The truth is a letter; the data hold the 0-based answer_id.",
     rule=rule,
     source=SOURCE,
     row=row,
