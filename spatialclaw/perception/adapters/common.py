@@ -91,7 +91,7 @@ class TorchAdapter:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise PerceptionError(f"{self.info.name}: there is no {device}", hint="Use cpu")
         self.device = device
-        self.dtype = torch.float32 if device == "cpu" else getattr(torch, self.half)
+        self.dtype = self._precision(device)
         self.folder = folder
         with told_apart(), silent():
             try:
@@ -120,6 +120,12 @@ class TorchAdapter:
 
         with told_apart(), torch.inference_mode():
             return self._answer(calls)
+
+    def _precision(self, device: str) -> Any:
+        """What the weights are held in: single on a CPU, where half is slower."""
+        import torch
+
+        return torch.float32 if device == "cpu" else getattr(torch, self.half)
 
     def _open(self, folder: Path) -> dict[str, Any]:
         raise NotImplementedError
