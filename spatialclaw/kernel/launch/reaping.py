@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from spatialclaw.kernel.launch.confine import cgroups
+
 __all__ = ["MARK", "Leftover", "owner", "reap"]
 
 MARK = "SPATIALCLAW_OWNER"
@@ -132,10 +134,8 @@ def _folders(end: bool) -> list[Leftover]:
     return found
 
 
-def _groups(end: bool) -> list[Leftover]:
-    from spatialclaw.kernel.launch.confine import cgroups
-
-    parent = cgroups.home()
+def _groups(end: bool, place: cgroups.Place = cgroups.MACHINE) -> list[Leftover]:
+    parent = cgroups.home(place)
     found = []
     for group in parent.glob(f"{PREFIX}*") if parent else ():
         pid = group.name.removeprefix(PREFIX).split("-")[0]

@@ -9,21 +9,34 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import time
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-__all__ = ["Group", "home", "why_not"]
+__all__ = ["MACHINE", "Group", "Place", "home", "why_not"]
 
-_ROOT = Path("/sys/fs/cgroup")
 _WANTED = frozenset({"memory", "pids"})
+_PREFIX = "spatialclaw-"
 
 
-def _own() -> Path | None:
+@dataclass(frozen=True)
+class Place:
+    """Where the unified hierarchy is mounted, and where it says which group this process is in."""
+
+    root: Path = Path("/sys/fs/cgroup")
+    own: Path = Path("/proc/self/cgroup")
+
+
+MACHINE = Place()
+
+
+def _own(place: Place) -> Path | None:
     """Our group in the unified hierarchy, when there is one with the controllers we want."""
     try:
-        lines = Path("/proc/self/cgroup").read_text().splitlines()
+        lines = place.own.read_text().splitlines()
         path = next(line[3:] for line in lines if line.startswith("0::"))
-        group = _ROOT / path.lstrip("/")
+        group = place.root / path.lstrip("/")
         controllers = set((group / "cgroup.controllers").read_text().split())
     except (OSError, StopIteration):
         return None
@@ -31,16 +44,26 @@ def _own() -> Path | None:
 
 
 @cache
-def home() -> Path | None:
-    """The group below which groups for kernels can be made; found by making one."""
-    own = _own()
+def home(place: Place = MACHINE) -> Path | None:
+    """The group below which groups for kernels can be made; found by making one.
+
+    Our own one where it holds no process (a group with processes of its own can pass no
+    controllers on), else the one above it, which systemd gives to its users.
+    """
+    own = _own(place)
     if own is None:
         return None
     for candidate in (own, own.parent):
+        if not candidate.is_relative_to(place.root):
+            continue
         try:
-            if set((candidate / "cgroup.subtree_control").read_text().split()) < _WANTED:
+            passed_on = set((candidate / "cgroup.subtree_control").read_text().split())
+            if not passed_on >= _WANTED:
                 continue
-            trial = candidate / f"spatialclaw-{os.getpid()}-{secrets.token_hex(4)}"
+            # who moves a process has to be allowed to write here
+            if not os.access(candidate / "cgroup.procs", os.W_OK):
+                continue
+            trial = candidate / _name()
             trial.mkdir()
             trial.rmdir()
         except OSError:
@@ -49,9 +72,13 @@ def home() -> Path | None:
     return None
 
 
-def why_not() -> str:
+def _name() -> str:
+    return f"{_PREFIX}{os.getpid()}-{secrets.token_hex(4)}"
+
+
+def why_not(place: Place = MACHINE) -> str:
     """Why there is no home, in words."""
-    if _own() is None:
+    if _own(place) is None:
         return "no unified hierarchy with memory and pids here; single processes are limited"
     return "the group of this process is not delegated to it; single processes are limited"
 
@@ -62,24 +89,36 @@ class Group:
     Args:
         memory_bytes: For all processes together, swap included; None for no limit.
         processes: How many processes and threads; None for no limit.
+        place: The hierarchy.
 
     Raises:
         OSError: No group can be made.
     """
 
-    def __init__(self, memory_bytes: int | None, processes: int | None) -> None:
-        parent = home()
+    def __init__(
+        self, memory_bytes: int | None, processes: int | None, *, place: Place = MACHINE
+    ) -> None:
+        parent = home(place)
         if parent is None:
-            raise OSError(1, why_not())
-        self.path = parent / f"spatialclaw-{os.getpid()}-{secrets.token_hex(4)}"
+            raise OSError(1, why_not(place))
+        self.path = parent / _name()
         self.path.mkdir()
-        for name, value in (
-            ("memory.max", memory_bytes),
-            ("memory.swap.max", 0 if memory_bytes else None),
-            ("pids.max", processes),
-        ):
-            if value is not None and (self.path / name).exists():
-                (self.path / name).write_text(str(value))
+        try:
+            for name, value in (
+                ("memory.max", memory_bytes),
+                ("memory.swap.max", 0 if memory_bytes else None),
+                ("pids.max", processes),
+            ):
+                # not every kernel counts swap; the others are there, or the group holds nothing
+                if value is not None and (name != "memory.swap.max" or self._has(name)):
+                    with (self.path / name).open("r+") as file:
+                        file.write(str(value))
+        except OSError:
+            self.remove()
+            raise
+
+    def _has(self, name: str) -> bool:
+        return (self.path / name).exists()
 
     def add(self, pid: int) -> None:
         """Puts a process, and whatever it forks from now on, into the group.
@@ -93,5 +132,12 @@ class Group:
         """Kills what is left in it and removes it."""
         with contextlib.suppress(OSError):  # older kernels have no such file
             (self.path / "cgroup.kill").write_text("1")
-        with contextlib.suppress(OSError):  # still emptying: `reap` finds it
-            self.path.rmdir()
+        for _ in range(20):
+            try:
+                self.path.rmdir()
+            except FileNotFoundError:
+                return
+            except OSError:  # still emptying; what stays is found by `reap`
+                time.sleep(0.002)
+            else:
+                return
