@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, quote, urlencode
 
@@ -46,14 +47,17 @@ _TYPES = {"js": "text/javascript", "css": "text/css"}
 _MOST_FORM = 100_000
 
 
-def make_app(index: Index, corrections: Corrections) -> Starlette:
+def make_app(
+    index: Index, corrections: Corrections, *, stopping: Callable[[], bool] = lambda: False
+) -> Starlette:
     """The application; `Guard` goes around it.
 
     Args:
         index: What is shown.
         corrections: Where verdicts are kept.
+        stopping: Whether the viewer is about to end, and live pages with it.
     """
-    pages = _Pages(index, corrections)
+    pages = _Pages(index, corrections, stopping)
     return Starlette(
         routes=[
             Route("/", pages.runs),
@@ -73,8 +77,11 @@ def make_app(index: Index, corrections: Corrections) -> Starlette:
 
 
 class _Pages:
-    def __init__(self, index: Index, corrections: Corrections) -> None:
+    def __init__(
+        self, index: Index, corrections: Corrections, stopping: Callable[[], bool]
+    ) -> None:
         self.index = index
+        self.stopping = stopping
         self.corrections = corrections
         self.jinja = environment(_PACKAGE)
 
@@ -207,9 +214,10 @@ class _Pages:
             figures = macros.figures_list(facts.figures_of(story, fresh))
             return f"{card}{figures}"
 
-        stream = follow(
-            row.path / "events.jsonl", seen, entry=entry, end=end, gone=request.is_disconnected
-        )
+        async def gone() -> bool:
+            return self.stopping() or await request.is_disconnected()
+
+        stream = follow(row.path / "events.jsonl", seen, entry=entry, end=end, gone=gone)
         return StreamingResponse(stream, media_type="text/event-stream")
 
     async def picture(self, request: Request) -> Response:

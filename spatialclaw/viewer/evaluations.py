@@ -94,7 +94,7 @@ def _read(path: Path) -> list[Result]:
         raise OSError("it is no plain file")
     found = []
     base = f"file:{quote(str(path))}?mode=ro"
-    # Without a write-ahead log nobody is writing; opened as it would be then, SQLite would make one.
+    # Without a write-ahead log nobody is writing; opened in the usual way, SQLite would make one.
     quiet = not path.with_name(f"{RESULTS}-wal").exists()
     try:
         rows = _records(f"{base}&immutable=1" if quiet else base)

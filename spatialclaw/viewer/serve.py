@@ -47,8 +47,9 @@ class Viewing:
         beside = root.parent if (root / "events.jsonl").exists() else root
         token = secrets.token_urlsafe(24)
         self.address = f"http://127.0.0.1:{chosen}/?token={token}"
+        app = make_app(self.index, Corrections(beside), stopping=self._stopping)
         config = uvicorn.Config(
-            Guard(make_app(self.index, Corrections(beside)), token=token, port=chosen),
+            Guard(app, token=token, port=chosen),
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -56,6 +57,9 @@ class Viewing:
             timeout_graceful_shutdown=1,
         )
         self._server = uvicorn.Server(config)
+
+    def _stopping(self) -> bool:
+        return self._server.should_exit
 
     def run(self) -> None:
         """Answers until stopped or interrupted."""

@@ -22,14 +22,15 @@
   }
 
   // j and k go from step to step, f to the next failure.
-  const go = (step, selector) => {
+  const go = (step, selector, around = false) => {
     const all = [...document.querySelectorAll(selector)];
     if (!all.length) { return; }
     const now = document.querySelector(".entry.current");
     const top = now ? now.getBoundingClientRect().top : 70;
-    const later = step > 0
+    let later = step > 0
       ? all.find((e) => e !== now && e.getBoundingClientRect().top > top + 1)
       : all.reverse().find((e) => e !== now && e.getBoundingClientRect().top < top - 1);
+    if (!later && around && all.length) { later = all[0]; }
     if (!later) { return; }
     if (now) { now.classList.remove("current"); }
     later.classList.add("current");
@@ -42,11 +43,11 @@
     if (event.target.closest("input, textarea, select, .scene, dialog")) { return; }
     if (event.key === "j") { go(1, ".entry"); }
     else if (event.key === "k") { go(-1, ".entry"); }
-    else if (event.key === "f") { go(1, ".entry.failed"); }
+    else if (event.key === "f") { go(1, ".entry.failed", true); }
   });
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-jump-failure]");
-    if (link) { event.preventDefault(); go(1, ".entry.failed"); }
+    if (link) { event.preventDefault(); go(1, ".entry.failed", true); }
   });
 
   // A picture that is shown twice is in the page once.

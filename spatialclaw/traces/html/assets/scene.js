@@ -62,7 +62,7 @@
         const made = document.createElement("button");
         made.type = "button";
         made.textContent = text;
-        made.setAttribute("aria-label", label);
+        made.setAttribute("aria-label", `${text}: ${label}`);
         made.addEventListener("click", act);
         this.bar.append(made);
       };
@@ -195,7 +195,7 @@
         this.canvas.height = height;
         this.depth = new Float32Array(width * height);
       }
-      const context = this.canvas.getContext("2d");
+      const context = this.canvas.getContext("2d", { willReadFrequently: true });
       const dark = getComputedStyle(document.documentElement).colorScheme === "dark";
       const colours = dark ? DARK : COLOURS;
       for (const [kind, swatch] of Object.entries(this.swatches)) { swatch.style.color = kind === "points" ? "" : colours[kind]; }
@@ -271,7 +271,7 @@
     paintPoints(context, view, focal, near, width, height, dark) {
       const image = context.createImageData(width, height);
       const pixels = new Uint32Array(image.data.buffer);
-      pixels.fill(dark ? 0xff17110d : 0xfff7f6f5);
+      pixels.fill(dark ? 0xff17110d : 0xfffbfbfa);
       if (this.cloud && this.shown.points) {
         const { n, xyz, rgb } = this.cloud;
         const depth = this.depth.fill(Infinity);
