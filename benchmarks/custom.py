@@ -31,5 +31,6 @@ BENCHMARK = Benchmark(
     answers="letter, number, yes/no, text, point, box",
     licence="your own",
     note="`custom:FILE`, or the path of a .jsonl or .csv file.",
+    compared="made here",
     rule=rule,
 )

@@ -63,6 +63,7 @@ BENCHMARK = Benchmark(
     answers="A-D, Yes/No",
     aliases=("cvbench", "cross-video-cvbench"),
     note="Case matters.",
+    compared="its authors' own loader",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -91,6 +91,7 @@ BENCHMARK = Benchmark(
     answers="A-F",
     licence="CC BY-NC 4.0",
     aliases=("mmsi-video", "mmsivideo"),
+    compared="its authors' own loader",
     rule=rule,
     source=SOURCE,
     row=row,

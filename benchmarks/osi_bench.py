@@ -86,6 +86,7 @@ BENCHMARK = Benchmark(
     licence="Apache-2.0",
     aliases=("osi",),
     note="The file on the hub holds 8,766 rows (secondary sources), the paper counts 8,736.",
+    compared="a community loader",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -58,6 +58,7 @@ BENCHMARK = Benchmark(
     "1-1114.json of the authors' code repository; put it beside the folder of videos and name "
     "that with --data-dir.",
     aliases=("perceptcomp",),
+    compared="rows of the published file",
     rule=rule,
     source=SOURCE,
     row=row,

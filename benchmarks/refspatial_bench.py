@@ -65,6 +65,7 @@ BENCHMARK = Benchmark(
     inputs="1 image",
     answers="points",
     aliases=("refspatial",),
+    compared="a community loader",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -70,6 +70,7 @@ BENCHMARK = Benchmark(
     answers="yes/no, point",
     licence="Apache-2.0 (code)",
     aliases=("robospatial",),
+    compared="its authors' download script",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -241,6 +241,7 @@ BENCHMARK = Benchmark(
     licence="none needed: drawn from a seed",
     aliases=("synth",),
     note="Drawn once, minutes on a CPU. @degraded spoils depth and objects; the truth stays.",
+    compared="made here",
     rule=rule,
     generate=dataset,
 )

@@ -202,6 +202,7 @@ BENCHMARK = Benchmark(
     answers="letter, number, yes/no, JSON, point, text",
     aliases=("spatialtree",),
     note="Where the own code draws at random ours scores 0; answers that need a judge stay open.",
+    compared="a community loader",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -72,6 +72,7 @@ BENCHMARK = Benchmark(
     licence="Apache-2.0 (card, secondary source); ScanNet terms for the pictures",
     aliases=("spbench-si", "spbench-mv"),
     note='SI and MV are reported apart; "a" and "an" read as 1.',
+    compared="public descriptions of its files",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -56,6 +56,7 @@ BENCHMARK = Benchmark(
     answers="A-D",
     licence="Apache-2.0 (repository)",
     aliases=("viewspatial",),
+    compared="rows of the published file",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -82,6 +82,7 @@ BENCHMARK = Benchmark(
     licence="Apache-2.0 (videos: own terms)",
     aliases=("vsi", "vsi-bench-u", "vsi-bench-debiased"),
     note="The debiased subset (2,362) is that of arXiv 2511.04655; official: mean of eight tasks.",
+    compared="a community loader",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -85,9 +85,85 @@ def _primitive(name: str, thing: Any, *, level: int) -> list[str]:
     return [*lines, "```text", doc, "```"] if doc else lines
 
 
+def benchmarks() -> str:
+    """What can be evaluated on: a table, then a section a benchmark."""
+    from spatialclaw.evaluation.benchmark import all_benchmarks
+    from spatialclaw.evaluation.published import published_lines
+
+    found = all_benchmarks().values()
+    parts = [
+        "# Benchmarks",
+        "",
+        "Written by `python docs/generate.py` from `benchmarks/*.py`, `benchmarks/published.toml`.",
+        "",
+        "`spatialclaw benchmarks prepare NAME` fetches what a benchmark needs;",
+        "`spatialclaw benchmarks show NAME` says what is prepared.",
+        "",
+        "Every loader is tested on small files that the tests write in the form the publisher",
+        "describes. The last column says what else it was compared with. None was run on the whole",
+        "published data: `prepare` compares the number of questions found with the published one",
+        "and lists every row that it leaves out.",
+        "",
+        "| name | questions | input | answers | scorers | licence | data | also compared with |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for b in found:
+        cells = (
+            f"[{b.name}](#{b.name})",
+            "" if b.count is None else f"{b.count:,}",
+            b.inputs,
+            b.answers,
+            ", ".join(_scorers(b)) or "as custom",
+            b.licence,
+            f"[{b.hub}](https://huggingface.co/datasets/{b.hub})" if b.hub else "",
+            b.compared,
+        )
+        parts.append("| " + " | ".join(map(_cell, cells)) + " |")
+    for b in found:
+        parts += ["", f"## {b.name}", "", b.title + (f", arXiv {b.paper}." if b.paper else "."), ""]
+        source = b.source
+        if source is not None:
+            parts += [f"- Tables: {', '.join(f'`{table}`' for table in source.tables)}"]
+            media = ", ".join(f"`{name}`" for name in source.media)
+            parts += [f"- Media: {media or 'in the tables'}"]
+            parts += [
+                f"- `{b.name}@{name}`" + (f": {one.count:,} questions" if one.count else "")
+                for name, one in source.subsets.items()
+            ]
+        if b.rule is not None:
+            parts += [f"- Scoring: {' '.join((b.rule.__doc__ or '').split())}"]
+        if b.note:
+            parts += [f"- Note: {b.note}"]
+        if b.aliases:
+            parts += [f"- Also called: {', '.join(b.aliases)}"]
+        names = [b.name, *(f"{b.name}@{name}" for name in (source.subsets if source else ()))]
+        lines = [(name, line) for name in names for line in published_lines(name, most=4)]
+        if lines:
+            parts += ["", "Published, in percent:", ""]
+            parts += [f"- {'' if name == b.name else name + ', '}{line}" for name, line in lines]
+    return "\n".join(parts) + "\n"
+
+
+def _scorers(benchmark: Any) -> list[str]:
+    """The names of scorers that a rule returns, or that a table beside it holds."""
+    from spatialclaw.evaluation.scorers import REGISTRY
+
+    if benchmark.rule is None:
+        return ["open"]
+    module = inspect.getmodule(benchmark.rule)
+    lines = inspect.getsource(module).splitlines() if module is not None else []
+    # What stands behind a brace are arguments of a scorer.
+    heads = [line.split("{")[0] for line in lines if "return" in line or '": ("' in line]
+    return [n for n in sorted({*REGISTRY, "open"}) if any(f'"{n}"' in h for h in heads)]
+
+
 def pages() -> dict[Path, str]:
     """Every generated page."""
-    return {REFERENCE / "cli.md": cli(), REFERENCE / "primitives.md": primitives()}
+    return {
+        REFERENCE / "benchmarks.md": benchmarks(),
+        REFERENCE / "cli.md": cli(),
+        REFERENCE / "primitives.md": primitives(),
+    }
 
 
 def main() -> int:

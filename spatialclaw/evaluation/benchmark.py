@@ -53,6 +53,7 @@ class Benchmark:
         row: One row of its tables as a question; raises `RowProblem` for one that cannot be.
         generate: Makes its questions here: (options after "@", folder, told what
             goes on) -> dataset.
+        compared: What its loader was compared with, apart from written descriptions.
         form: How a typed answer is written for its scorer, "{}" standing for the answer.
     """
 
@@ -71,6 +72,7 @@ class Benchmark:
     source: Source | None = None
     row: Callable[[Record, Files], Row] | None = None
     generate: Callable[[str, Path, Callable[[str], None]], Dataset] | None = None
+    compared: str = ""
     form: str = "{}"
 
 

@@ -1,5 +1,6 @@
 """Data of benchmarks: prepared once, read offline."""
 
+from spatialclaw.evaluation.data import forms
 from spatialclaw.evaluation.data.archives import fetch
 from spatialclaw.evaluation.data.forms import pick
 from spatialclaw.evaluation.data.loading import cache_folder, load_dataset, resolve_name
@@ -12,6 +13,7 @@ __all__ = [
     "Subset",
     "cache_folder",
     "fetch",
+    "forms",
     "load_dataset",
     "pick",
     "resolve_name",
