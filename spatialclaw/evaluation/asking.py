@@ -150,6 +150,7 @@ class Asker:
         asked = resolved.sources.get("frames", "default") != "default"
         self._frames = FramesCache(settings.frames if asked else None)
         self._pool: Any = None
+        self._warming: asyncio.Future[None] | None = None
 
     async def start(self) -> None:
         """Chooses the backend, sees that it answers, and starts warm kernels.
@@ -163,6 +164,7 @@ class Asker:
         from spatialclaw.backends.preflight import preflight
 
         settings = self.resolved.settings
+        await asyncio.to_thread(_import_ahead)
         chosen = await resolve(settings, sources=self.resolved.sources)
         self.backend, self.why = chosen.backend, chosen.why
         # A wrong address, key or model is told before anything is begun.
@@ -189,6 +191,7 @@ class Asker:
 
     async def ask(self, row: Row, epoch: int, run_dir: Path) -> Ended:
         """See `Engine`."""
+        await self._warmed()
         started = time.monotonic()
         settings = self.resolved.settings
         patience = settings.max_seconds * settings.votes + GRACE_SECONDS
@@ -214,6 +217,18 @@ class Asker:
                 return replace(ended, usage=usage, seconds=time.monotonic() - started)
             ended = Ended(answer, raw=await asyncio.to_thread(_last_text, run_dir, answer))
         return replace(ended, usage=usage, seconds=time.monotonic() - started)
+
+    async def _warmed(self) -> None:
+        """Starts the template of kernels, once, before questions could wait for it one by one."""
+        from spatialclaw.kernel.launch import warm
+
+        if self._warming is None:
+            direct = self.resolved.settings.interface == "direct"
+            self._warming = asyncio.ensure_future(asyncio.sleep(0) if direct else warm())
+        try:
+            await asyncio.shield(self._warming)
+        except SpatialclawError:
+            self._warming = None  # a kernel's own start says what is wrong with it
 
     async def aclose(self) -> None:
         """Ends kernels and connections, and removes the frames."""
@@ -271,13 +286,31 @@ class Asker:
             backend.chat = wrapped(chat)  # type: ignore[misc]
 
 
+def _import_ahead() -> None:
+    """Imports what the first question would import on the event loop, and starts the reaper."""
+    import importlib
+    import shutil
+
+    from spatialclaw.kernel.folders import make_scratch
+
+    for name in ("agent.episode", "agent.tool_calls", "agent.conversation", "agent.earlier",
+                 "backends.openai", "backends.builtin", "kernel.kernel", "kernel.tree",
+                 "media.loading", "perception.cells", "perception.starting", "primitives.namespace",
+                 "traces"):  # fmt: skip
+        importlib.import_module(f"spatialclaw.{name}")
+    importlib.import_module("spatialclaw.primitives.namespace").vocabulary()
+    shutil.rmtree(make_scratch(), ignore_errors=True)
+
+
 def _recorder(run_dir: Path, resolved: Resolved, usage: Usage, lost: list[str]) -> Any:
     """A record that adds up what the model calls took, and notes when the kernel was lost."""
     from spatialclaw.traces import Recorder, Redactor
 
     key = resolved.settings.api_key
     run_dir.mkdir(parents=True)
-    recorder = Recorder(run_dir, redactor=Redactor([key.get_secret_value()] if key else []))
+    redactor = Redactor([key.get_secret_value()] if key else [])
+    # The store syncs every result; waiting for the disk here would hold up all other questions.
+    recorder = Recorder(run_dir, redactor=redactor, durable=False)
 
     def count(event: dict[str, Any]) -> None:
         used = event.get("usage")

@@ -150,8 +150,12 @@ def load_questions(plan: Plan) -> tuple[list[Dataset], dict[str, list[Row]], lis
     Raises:
         UsageError: Nothing to ask, twice the same benchmark, or ids that are not unique.
     """
+    from spatialclaw.evaluation.benchmark import use_folder
     from spatialclaw.evaluation.data import load_dataset
 
+    folder = plan.resolved.settings.benchmarks_dir
+    if folder is not None:
+        use_folder(folder)
     if plan.epochs < 1 or plan.concurrency < 1 or (plan.limit is not None and plan.limit < 1):
         raise UsageError("--limit, --epochs and --concurrency are 1 or more")
     datasets: list[Dataset] = []
