@@ -25,6 +25,7 @@ __all__ = [
     "everything",
     "has_model",
     "learn_camera",
+    "points_of",
     "segments_at",
     "segments_named",
     "tracks_named",
@@ -191,6 +192,21 @@ def segments_at(
     for mask in masks:
         mask.label, mask.points = what, points if len(points) else None
     return Masks(masks, method=found.model, note="; ".join(found.notes))
+
+
+def points_of(frame: Frame, what: str, model: str | None = None) -> list[tuple[str, Floats]]:
+    """Pixels (2,) at which a pointing model points, each with the model's name.
+
+    Raises:
+        NothingFound: It points at nothing.
+        PrimitiveError: As `ask_model`.
+    """
+    found = ask_model("point", frame, timeout=LONG, model=model, text=what)
+    points = np.asarray(found.arrays["points"], dtype=np.float64).reshape(-1, 2)
+    if not len(points):
+        raise NothingFound(f"{found.model} points at nothing for {what!r}", hint="other words")
+    order = np.argsort(-np.asarray(found.arrays["scores"]), kind="stable")
+    return [(found.model, points[place]) for place in order]
 
 
 def everything(frame: Frame, model: str | None = None) -> Masks:

@@ -20,6 +20,7 @@ VOCABULARY: dict[str, tuple[str, ...]] = {
     "submit": ("submit:submit",),
     "locate": ("vlm:locate",),
     "look": ("vlm:look",),
+    "candidates": ("pointing:candidates",),
     "detect": ("detect:detect", "segment:detect"),
     "segment": ("segment:segment",),
     "track": ("track:track",),
