@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import difflib
 import hashlib
+import json
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +41,7 @@ from spatialclaw.errors import (
 from spatialclaw.kernel.results import Shown
 
 if TYPE_CHECKING:
+    from httpx2 import URL, AsyncClient, Headers, Response
     from openai import AsyncOpenAI
 
 __all__ = [
@@ -146,6 +148,8 @@ class OpenAIChat:
         self._store = store or CapabilityStore()
         self._sleep = sleep
         self._client: AsyncOpenAI | None = None
+        self._connections: AsyncClient | None = None
+        self._target: tuple[URL, Headers] | None = None
         self._model_lock = asyncio.Lock()
         self._random = random.Random(options.seed)
 
@@ -283,50 +287,84 @@ class OpenAIChat:
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        if self._client is not None:
-            client, self._client = self._client, None
-            await client.close()
+        connections, self._connections, self._client = self._connections, None, None
+        if connections is not None:
+            await connections.aclose()
 
     # ------------------------------------------------------------------ inner
 
     def _api(self) -> AsyncOpenAI:
         if self._client is None:
-            import httpx2
-            from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+            from openai import AsyncOpenAI
 
-            headers = {"api-key": self.options.api_key} if "api-version" in self._query else {}
-            timeout = httpx2.Timeout(self.options.timeout, connect=self.options.connect_timeout)
-            # Certificates are read only where they are used: it takes 60 ms.
-            secure = self.base_url.startswith("https://")
-            limits = httpx2.Limits(max_connections=1000, max_keepalive_connections=200)
+            key = {"api-key": self.options.api_key} if "api-version" in self._query else {}
             self._client = AsyncOpenAI(
                 base_url=self.base_url,
                 api_key=self.options.api_key or "none",
                 max_retries=0,
-                timeout=timeout,
+                timeout=self._http().timeout,
                 default_query=dict(self._query) or None,
-                default_headers={k: v for k, v in headers.items() if v} or None,
-                http_client=None
-                if secure
-                else DefaultAsyncHttpxClient(verify=False, timeout=timeout, limits=limits),
+                default_headers={k: v for k, v in key.items() if v} or None,
+                http_client=self._http(),
             )
         return self._client
+
+    def _http(self) -> AsyncClient:
+        if self._connections is None:
+            import httpx2
+            from openai import DefaultAsyncHttpxClient
+
+            # Certificates are read only where they are used: it takes 60 ms.
+            self._connections = DefaultAsyncHttpxClient(
+                verify=self.base_url.startswith("https://"),
+                timeout=httpx2.Timeout(self.options.timeout, connect=self.options.connect_timeout),
+                limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=200),
+            )
+        return self._connections
+
+    async def _post(self, body: dict[str, Any]) -> Response:
+        """Sends a request as it is; the typed call of the client takes as long as all the rest."""
+        import httpx2
+
+        if self._target is None:
+            from openai import __version__
+
+            url = httpx2.URL(f"{self.base_url}/chat/completions", params=self._query)
+            headers = {
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "User-Agent": f"AsyncOpenAI/Python {__version__}",
+            }
+            if self.options.api_key:
+                headers["Authorization"] = f"Bearer {self.options.api_key}"
+                if "api-version" in self._query:
+                    headers["api-key"] = self.options.api_key
+            self._target = url, httpx2.Headers(headers)
+        url, known = self._target
+        client = self._http()
+        request = httpx2.Request(
+            "POST",
+            url,
+            headers=known,
+            content=json.dumps(body, separators=(",", ":")).encode("ascii"),
+            extensions={"timeout": client.timeout.as_dict()},
+        )
+        return await client.send(request)
 
     async def _try(self, attempt: _Attempt) -> Completion | None:
         """One request; None after a failure that is worth another one."""
         import httpx2
-        import openai
 
         caps = self.capabilities
         request = self._request(attempt, caps)
         try:
-            # Posted as it is: the typed call would walk every message once more for nothing.
-            response = await self._api().post(
-                "/chat/completions", body=request, cast_to=httpx2.Response
-            )
+            response = await self._post(request)
+            if response.status_code >= 300:
+                await self._refused(attempt, caps, response, request)
+                return None
             completion = read_completion(response.text)
-        except openai.APITimeoutError as error:
-            if isinstance(error.__cause__, httpx2.ConnectTimeout):
+        except httpx2.TimeoutException as error:
+            if isinstance(error, httpx2.ConnectTimeout):
                 await self._wait(attempt, self._unreachable(error), limit=1)
                 return None
             problem: BackendError = BackendUnreachable(
@@ -336,10 +374,7 @@ class OpenAIChat:
             # A server that is too slow once is mostly too slow again.
             await self._wait(attempt, problem, limit=1)
             return None
-        except openai.APIStatusError as error:
-            await self._refused(attempt, caps, error, request)
-            return None
-        except openai.APIConnectionError as error:
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             await self._wait(attempt, self._unreachable(error), limit=2)
             return None
         except NoCompletion as wrong:
@@ -400,11 +435,15 @@ class OpenAIChat:
         }
 
     async def _refused(
-        self, attempt: _Attempt, caps: Capabilities, error: Any, request: dict[str, Any]
+        self,
+        attempt: _Attempt,
+        caps: Capabilities,
+        response: Response,
+        request: dict[str, Any],
     ) -> None:
         """Learns from a refusal, waits where waiting helps, and raises where nothing does."""
-        status: int = error.status_code
-        text = self._without_key(error_text(error.response.text))
+        status = response.status_code
+        text = self._without_key(error_text(response.text))
         sent = {k: v for k, v in request.items() if k != "messages"}
         sent["max_tokens"] = request[caps.token_parameter]
         sent["images"] = _pictures(attempt.messages)
@@ -442,7 +481,7 @@ class OpenAIChat:
             problem: BackendError = BackendUnreachable(
                 f"{self.base_url} answered {status}: {text or 'no reason given'}"
             )
-            await self._wait(attempt, problem, after=_retry_after(error.response.headers))
+            await self._wait(attempt, problem, after=_retry_after(response.headers))
             return
         raise BackendRejected(f"{self.base_url} refused the request ({status}): {text}")
 

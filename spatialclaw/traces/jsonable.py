@@ -22,7 +22,18 @@ def jsonable(value: Any, *, depth: int = 0) -> Any:
             sequences, sets, dataclasses; anything else becomes its repr.
         depth: Nesting so far; beyond 20 levels the rest becomes its repr.
     """
-    if value is None or isinstance(value, bool):
+    # What records are mostly made of, by its exact class, before anything else is asked.
+    kind = type(value)
+    if value is None or kind is bool or kind is int:
+        return value
+    if kind is str and len(value) <= _MAX_TEXT and value.isascii():
+        return value
+    if kind is dict and depth <= 20 and len(value) <= _MAX_ITEMS:
+        return {
+            key if type(key) is str else str(key): jsonable(item, depth=depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, bool):
         return value
     if isinstance(value, str):
         clean = value.encode("utf-8", "replace").decode("utf-8")

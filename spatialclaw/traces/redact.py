@@ -16,6 +16,9 @@ _SHAPES = re.compile(
     r"|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_\-]{30,}|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
 )
+# One of these is in everything that has such a shape.
+_SIGNS = ("sk-", "hf_", "gh", "AKIA", "AIza", "earer ", "://")
+_SHORTEST = 4
 _MASK = "[redacted]"
 
 
@@ -42,13 +45,22 @@ class Redactor:
         }
         # Longest first: a secret may contain another.
         self._known = sorted(found, key=len, reverse=True)
+        self._clean: set[str] = set()
 
     def text(self, text: str) -> str:
         """The text with every secret replaced."""
+        if len(text) < _SHORTEST or text in self._clean:
+            return text
+        redacted = text
         for secret in self._known:
-            if secret in text:
-                text = text.replace(secret, _MASK)
-        return _SHAPES.sub(_MASK, text)
+            if secret in redacted:
+                redacted = redacted.replace(secret, _MASK)
+        if any(sign in redacted for sign in _SIGNS):
+            redacted = _SHAPES.sub(_MASK, redacted)
+        if len(text) <= 40 and redacted == text and len(self._clean) < 4096:
+            # Names of fields, kinds of events and the like come again and again.
+            self._clean.add(text)
+        return redacted
 
     def value(self, value: Any) -> Any:
         """The JSON value with every secret in its strings (keys too) replaced."""
