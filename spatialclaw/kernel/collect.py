@@ -154,6 +154,14 @@ class Collector:
         except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             self.note(f"a malformed {msg_type[:40]} message was dropped ({type(error).__name__})")
 
+    @property
+    def files(self) -> list[str]:
+        """Names of files that the cell wrote into its folder, as the kernel says."""
+        names = self.report.get("files")
+        if not isinstance(names, list):
+            return []
+        return [_clip(" ".join(str(name).split()), 80) for name in names[:8]]
+
     def reported(self, report: Any) -> None:
         """Takes the kernel's report of the cell."""
         if isinstance(report, dict):

@@ -6,7 +6,7 @@ import asyncio
 import json
 import shutil
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -242,7 +242,7 @@ class Kernel:
             why = "the cell did not stop and was killed" if hung else "the kernel's process ended"
             return await self._back(why, dead=True)
         if self.options.transactional:
-            return await self._back("the cell was undone")
+            return await self._back("the cell was undone", files=ending.collector.files)
         self.cells.append(code)  # what it did before it failed is part of the state
         if ending.how == "late" or self._interrupted:
             return "the cell was interrupted; what it did until then stays"
@@ -261,8 +261,16 @@ class Kernel:
             self._note([await self._back("an abandoned cell was killed", dead=True)])
 
     # -- going back ----------------------------------------------------------------------------
-    async def _back(self, why: str, *, dead: bool = False) -> str:
-        """To the state before the cell, or as near to it as can be had; says which."""
+    async def _back(
+        self, why: str, *, dead: bool = False, files: Sequence[str] | None = None
+    ) -> str:
+        """To the state before the cell, or as near to it as can be had; says which.
+
+        Args:
+            why: What happened.
+            dead: Whether the process has ended.
+            files: What the cell wrote into its folder; None when that is not known.
+        """
         await self._kept()
         tree, live = self._tree, self._live
         count = len(self.cells)
@@ -280,7 +288,9 @@ class Kernel:
             if not dead:
                 await tree.kill(live, wait=False)
             if await self._wake(self._before):
-                return f"{why}; state unchanged since cell {count}"
+                kept = "; files that it wrote stay" if files is None else ""
+                kept = f", except for files that it wrote: {', '.join(files)}" if files else kept
+                return f"{why}; state unchanged since cell {count}{kept}"
         cells, self.cells = self.cells, []
         self._pending = asyncio.ensure_future(self._fresh(cells))
         reason = f" ({self._unkept})" if self._unkept else ""

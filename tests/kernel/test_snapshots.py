@@ -186,3 +186,15 @@ async def test_copies_that_hold_too_much_memory_are_dropped() -> None:
         assert (await kernel.execute("a[0]")).result == "np.float64(4.0)"
         assert await kernel.restore("s0") == "ran 1 cell again"
         assert (await kernel.execute("a[0]")).result == "np.float64(0.0)"
+
+
+async def test_files_of_an_undone_cell_stay_and_are_named(transactional: Kernel) -> None:
+    assert (await transactional.execute("open('kept.txt', 'w').write('a'); x = 1")).ok
+    result = await transactional.execute("open('new.txt', 'w').write('b')\nx = 2\n1 / 0")
+    assert "state unchanged since cell 1, except for files that it wrote: new.txt" in result.lost
+    result = await transactional.execute("1 / 0")
+    assert result.lost.endswith("state unchanged since cell 1")
+    result = await transactional.execute("import os; print(x, sorted(os.listdir()))")
+    assert result.stdout == "1 ['kept.txt', 'new.txt']\n"
+    result = await transactional.execute("open('late.txt', 'w').write('b'); os._exit(3)")
+    assert "files that it wrote stay" in result.lost

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import os
 import reprlib
 import signal
 import sys
@@ -20,6 +21,8 @@ __all__ = ["CELL_TYPE", "CellWatch", "summarise"]
 CELL_TYPE = "application/vnd.spatialclaw.cell+json"
 _MAX_REPORTED = 60
 _MAX_INSIDE = 12
+_MAX_LISTED = 300
+_MAX_FILES = 8
 _IPYTHON = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
 _IMMUTABLE = frozenset({types.FunctionType, types.BuiltinFunctionType, type(None), bool, type})
 _short = reprlib.Repr()
@@ -40,6 +43,8 @@ class CellWatch:
         self.cells = 0
         self.started = 0.0
         self.publishes = True  # not where nobody but a frontend listens
+        self._folder = os.getcwd()  # noqa: PTH109
+        self._files: dict[str, tuple[int, int]] = {}
         self._builtins = dict(vars(builtins))
         self._recursion = sys.getrecursionlimit()
         self._streams = (sys.stdout, sys.stderr)
@@ -48,6 +53,7 @@ class CellWatch:
         """Takes over what another watch of the same namespace knew."""
         self.known, self.cells = old.known, old.cells
         self._builtins = old._builtins
+        self._folder = old._folder
 
     def settle(self) -> None:
         """Takes the namespace as it is now for known: nothing in it is news."""
@@ -56,6 +62,7 @@ class CellWatch:
     def before(self, code: str) -> None:
         """To be called when a cell starts."""
         del code
+        self._files = _listing(self._folder)
         self.started = time.perf_counter()
 
     def after(self, error: dict[str, Any] | None) -> dict[str, Any]:
@@ -77,6 +84,7 @@ class CellWatch:
             "error": error,
             "variables": [],
             "measurements": [],
+            "files": self._written(),
         }
         try:
             report["variables"] = self._changes()
@@ -84,6 +92,11 @@ class CellWatch:
         except Exception as failed:  # the cell broke the shell itself
             repaired.append(f"nothing: the namespace cannot be read ({type(failed).__name__})")
         return report
+
+    def _written(self) -> list[str]:
+        """Files of the working folder that the cell made or changed."""
+        now = _listing(self._folder)
+        return [name for name, mark in now.items() if self._files.get(name) != mark][:_MAX_FILES]
 
     def publish(self, report: dict[str, Any]) -> None:
         """Sends a report to whoever listens."""
@@ -164,6 +177,25 @@ class CellWatch:
                 changes.append({"name": name, "type": "", "summary": "", "change": "deleted"})
         self.known = now
         return changes[:_MAX_REPORTED]
+
+
+def _listing(folder: str) -> dict[str, tuple[int, int]]:
+    """Path below the folder -> time and size, of the first few hundred files."""
+    found: dict[str, tuple[int, int]] = {}
+    todo = [folder]
+    while todo and len(found) < _MAX_LISTED:
+        try:
+            with os.scandir(todo.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        todo.append(entry.path)
+                    elif len(found) < _MAX_LISTED:
+                        about = entry.stat(follow_symlinks=False)
+                        name = os.path.relpath(entry.path, folder)
+                        found[name] = (about.st_mtime_ns, about.st_size)
+        except OSError:
+            continue  # the cell removed or closed it
+    return found
 
 
 def _mark(value: Any, budget: Budget) -> int:
