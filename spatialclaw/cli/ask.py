@@ -42,8 +42,8 @@ def ask(
         typer.Option(
             "--from",
             metavar="RUN",
-            help="a run folder to continue: its media, its cells, and its question unless "
-            "another is given",
+            help="a run folder to continue (its media, its cells, and its question unless "
+            "another is given), or a notebook of your own",
             show_default=False,
         ),
     ] = None,
@@ -74,7 +74,10 @@ def ask(
 
     earlier, media = None, list[Path]()
     if origin is not None:
-        earlier = _earlier(origin, step)
+        if origin.suffix == ".ipynb":
+            earlier, arguments = _notebook(origin, step, arguments or [], quiet=quiet)
+        else:
+            earlier = _earlier(origin, step)
         question = _only_question(arguments or [], earlier.question)
     elif step is not None:
         raise UsageError("--step belongs to --from", hint="Name the run: --from RUN --step 3")
@@ -99,6 +102,20 @@ def _earlier(origin: Path, step: int | None) -> Earlier:
     from spatialclaw.agent.earlier import Earlier
 
     return Earlier.of_run(origin, step)
+
+
+def _notebook(
+    origin: Path, step: int | None, arguments: list[str], *, quiet: bool
+) -> tuple[Earlier, list[str]]:
+    """The cells of a notebook, and what is left of the arguments without its media."""
+    from spatialclaw.notebook.reading import read_notebook
+
+    *media, question = arguments or [""]
+    read = read_notebook(origin, [Path(path) for path in media], step)
+    if not quiet:
+        for note in read.notes:
+            print(f"note: {' '.join(note.split())}", file=sys.stderr)
+    return read.earlier, [question] if question else []
 
 
 def _only_question(arguments: list[str], recorded: str) -> str:

@@ -155,7 +155,8 @@ class Explorer:
         if result.error is not None:
             self.failed = True
             where = f" (line {result.error.line})" if result.error.line else ""
-            self._complain(f"{result.error.name}: {result.error.message}{where}")
+            said = f": {result.error.message}" if result.error.message else ""
+            self._complain(f"{result.error.name}{said}{where}")
             if result.lost:
                 self._print(clean(f"[{result.lost}]"))
 

@@ -10,7 +10,12 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class
 
 from spatialclaw.errors import SpatialclawError
 
-__all__ = ["SpatialMagics", "load_ipython_extension", "unload_ipython_extension"]
+__all__ = [
+    "SpatialMagics",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+    "words_of",
+]
 
 _HELP = """\
 %spatial MEDIA... [--backend NAME] [--model NAME]   open a session over media
@@ -32,7 +37,7 @@ class SpatialMagics(Magics):  # type: ignore[misc]  # IPython is untyped
     @cell_magic  # type: ignore[untyped-decorator]
     def ask(self, line: str, cell: str) -> Any:
         """Ask the agent the text of the cell; its cells appear as they are written and run."""
-        media, options = _parse(line)
+        media, options = words_of(line)
         if not cell.strip():
             raise MagicError("no question: write it below %%ask")
         choices = options.pop("choice", None)
@@ -48,7 +53,7 @@ class SpatialMagics(Magics):  # type: ignore[misc]  # IPython is untyped
     @line_cell_magic  # type: ignore[untyped-decorator]
     def spatial(self, line: str, cell: str | None = None) -> Any:
         """Open, look at and close the session; with a cell: run it in the session's kernel."""
-        words, options = _parse(line)
+        words, options = words_of(line)
         try:
             if cell is not None:
                 self._open(words, options)
@@ -106,7 +111,7 @@ class SpatialMagics(Magics):  # type: ignore[misc]  # IPython is untyped
         self.shell.user_ns["session"] = self.session
 
 
-def _parse(line: str) -> tuple[list[str], dict[str, list[str]]]:
+def words_of(line: str) -> tuple[list[str], dict[str, list[str]]]:
     """Words and ``--name value`` options of a magic's line."""
     try:
         words = shlex.split(line)

@@ -196,7 +196,7 @@ def test_in_a_terminal(tmux: Tmux, examples: Path, tmp_path: Path) -> None:
     tmux.wait("\n43\n>>>")
 
     tmux.keys("/undo", "Enter")
-    tmux.wait("undone")
+    tmux.wait("undone\n>>>")
     tmux.keys("C-d")
     tmux.wait("ended with 0")
     assert "distinctive_name" in (home / "spatialclaw" / "explore_history").read_text()

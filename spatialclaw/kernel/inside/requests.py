@@ -56,7 +56,7 @@ def _read(kernel: Any, name: str) -> dict[str, Any]:
 
 
 def _complete(kernel: Any, code: str, cursor: int) -> dict[str, Any]:
-    kernel.shell.Completer.use_jedi = False  # what is there says more than what jedi guesses, sooner
+    kernel.shell.Completer.use_jedi = False  # it guesses, and slowly
     found = kernel.do_complete(code, cursor)
     return {"status": "ok", "start": found["cursor_start"], "matches": found["matches"][:200]}
 
