@@ -57,10 +57,11 @@ class _Reporter:
         from IPython.core.interactiveshell import InteractiveShell
 
         lines, self.lines = self.lines, []
+        namespace = InteractiveShell.instance().user_ns
         try:
-            things = dict(self._changed(InteractiveShell.instance().user_ns))
+            things = dict(self._changed(namespace))
             if things or lines:
-                message = scene_message(things, lines, self)
+                message = scene_message(things, lines, self, _depth_maps(namespace))
                 if message is not None:
                     runtime.publish({SCENE_TYPE: message})
         except Exception:  # whatever a cell put into the namespace must not break the next one
@@ -101,7 +102,10 @@ def note_line(a: Any, b: Any, label: str) -> None:
 
 
 def scene_message(
-    things: dict[str, Any], lines: list[_Line], reporter: _Reporter
+    things: dict[str, Any],
+    lines: list[_Line],
+    reporter: _Reporter,
+    maps: dict[int, Any] | None = None,
 ) -> dict[str, Any] | None:
     """What changed in space, as plain values; None when nothing of it can be placed.
 
@@ -109,6 +113,7 @@ def scene_message(
         things: Name -> `Box3D`, `Points`, `Scene` or a list of them.
         lines: Measured distances.
         reporter: Knows which points were sent already.
+        maps: A `DepthMap` for the position of a frame that has no depth of its own.
     """
     scenes = [value for value in things.values() if type(value).__name__ == "Scene"]
     frames = list(scenes[-1].frames) if scenes else all_frames()
@@ -134,7 +139,7 @@ def scene_message(
     }
     source = scenes[-1] if scenes else place.ref
     if reporter.cloud_id is None or (scenes and source is not reporter.cloud_source):
-        cloud = _cloud_of(scenes[-1]) if scenes else place.cloud()
+        cloud = _cloud_of(scenes[-1]) if scenes else place.cloud(maps or {})
         if cloud is not None:
             message["cloud_data"] = cloud
             reporter.cloud_source, reporter.cloud_id = source, _cloud_id(cloud)
@@ -206,15 +211,16 @@ class _Place:
             for frame in self.frames
         ]
 
-    def cloud(self) -> dict[str, Any] | None:
-        """What the depth maps of the input show, thinned; None without depth."""
+    def cloud(self, maps: dict[int, Any]) -> dict[str, Any] | None:
+        """What the depth maps show, thinned; None without depth."""
         frames = self.frames or ([self.only] if self.only is not None else [])
-        seen = [f for f in frames if f.depth is not None and f.intrinsics is not None]
+        depths = [(f, maps.get(f.position) if f.depth is None else f.depth) for f in frames]
+        seen = [(f, d) for f, d in depths if d is not None and f.intrinsics is not None]
         step = max(1, len(seen) // 24)
         rows, colours = [], []
-        for frame in seen[::step]:
+        for frame, z in seen[::step]:
             pose = _LEVEL if self.only is not None else np.asarray(frame.pose)[:3]
-            xyz, rgb = _thinned(frame, MOST_POINTS // len(seen[::step]))
+            xyz, rgb = _thinned(frame, z, MOST_POINTS // len(seen[::step]))
             rows.append(xyz @ pose[:, :3].T + pose[:, 3])
             colours.append(rgb)
         return _packed(np.concatenate(rows), np.concatenate(colours)) if rows else None
@@ -224,13 +230,12 @@ class _Place:
 _LEVEL = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0]])
 
 
-def _thinned(frame: Frame, most: int) -> tuple[Floats, npt.NDArray[np.uint8]]:
+def _thinned(frame: Frame, depth: Any, most: int) -> tuple[Floats, npt.NDArray[np.uint8]]:
     """(N, 3) points in the camera and their colours, from every so many pixels."""
-    assert frame.depth is not None
     assert frame.intrinsics is not None
-    height, width = frame.depth.shape
+    height, width = depth.shape
     stride = max(1, int(np.ceil(np.sqrt(height * width / max(1, most)))))
-    z = np.asarray(frame.depth[::stride, ::stride], dtype=np.float64)
+    z = np.asarray(depth[::stride, ::stride], dtype=np.float64)
     y, x = np.mgrid[0:height:stride, 0:width:stride]
     keep = np.isfinite(z) & (z > 0)
     k = frame.intrinsics
@@ -281,6 +286,12 @@ def _cloud_id(cloud: dict[str, Any]) -> str:
     digest.update(cloud["xyz"].encode("ascii"))
     digest.update(cloud["rgb"].encode("ascii"))
     return digest.hexdigest()[:20]
+
+
+def _depth_maps(namespace: dict[str, Any]) -> dict[int, Any]:
+    """The depth maps that cells made, by the position of their frame."""
+    found = [v for v in list(namespace.values()) if type(v).__name__ == "DepthMap"]
+    return {one.frame: one.depth for one in found if np.ndim(one.depth) == 2}
 
 
 def _is_spatial(value: Any) -> bool:

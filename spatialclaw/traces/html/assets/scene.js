@@ -72,7 +72,7 @@
       button("+", "nearer", () => this.zoom(0.8));
       button("\u2212", "farther", () => this.zoom(1.25));
       const counts = { points: this.cloud ? this.cloud.n : 0, cameras: this.cameras.length, boxes: this.boxes.length, lines: this.lines.length + this.marks.length };
-      const names = { points: "points", cameras: "cameras", boxes: "boxes", lines: "lines and marks" };
+      const names = { points: ["point", "points"], cameras: ["camera", "cameras"], boxes: ["box", "boxes"], lines: ["line or mark", "lines and marks"] };
       this.swatches = {};
       for (const [kind, count] of Object.entries(counts)) {
         if (!count) { continue; }
@@ -85,7 +85,7 @@
         swatch.textContent = kind === "points" ? "\u2059" : "\u25a0";
         swatch.setAttribute("aria-hidden", "true");
         this.swatches[kind] = swatch;
-        label.append(box, swatch, `${count.toLocaleString("en")} ${names[kind]}`);
+        label.append(box, swatch, `${count.toLocaleString("en")} ${names[kind][count === 1 ? 0 : 1]}`);
         this.bar.append(label);
       }
       const hint = document.createElement("span");
