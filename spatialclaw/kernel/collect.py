@@ -29,6 +29,8 @@ SUBMIT_TYPE = "application/vnd.spatialclaw.submit+json"
 MAX_EDGE = 8192
 MAX_PIXELS = 40_000_000
 MAX_BYTES = 12_000_000
+MAX_CELL_BYTES = 64_000_000
+"""Of all pictures of a cell: they are kept in the run folder, which must not fill the disk."""
 _FORMATS = {"image/png": "PNG", "image/jpeg": "JPEG"}
 _KEPT_DISPLAYS = 50
 _KEPT_SCENES = 4
@@ -120,6 +122,7 @@ class Collector:
         self._streams = {"stdout": _Text(max_output), "stderr": _Text(max_output)}
         self._max_images = max_images
         self._dropped_images = 0
+        self._bytes = 0
         self.images: list[Shown] = []
         self.displays: list[dict[str, Any]] = []
         self.scenes: list[dict[str, Any]] = []
@@ -212,7 +215,7 @@ class Collector:
                 self._streams["stdout"].add(text + "\n")
 
     def _picture(self, media_type: str, data: dict[str, Any]) -> None:
-        if len(self.images) >= self._max_images:
+        if len(self.images) >= self._max_images or self._bytes >= MAX_CELL_BYTES:
             self._dropped_images += 1
             return
         meta = data.get(SHOWN_TYPE)
@@ -227,6 +230,7 @@ class Collector:
         except (BadPicture, binascii.Error) as error:
             self.note(f"a picture was dropped: {error}")
             return
+        self._bytes += len(raw)
         self.images.append(
             Shown(
                 data=raw,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from spatialclaw.kernel import collect as module
 from spatialclaw.kernel.collect import (
     CELL_TYPE,
     SHOWN_TYPE,
@@ -179,3 +180,14 @@ def test_head_and_tail_are_kept_whatever_the_pieces() -> None:
         assert result.stdout.endswith(text[-500:])
         assert result.truncated_bytes == len(text) - 1000
         assert len(result.stdout) < 1100
+
+
+def test_pictures_of_a_cell_are_limited_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = encoded()
+    monkeypatch.setattr(module, "MAX_CELL_BYTES", 3 * len(data))
+    collector = Collector()
+    for _ in range(5):
+        collector.add("display_data", {"data": {"image/png": b64(data)}, "metadata": {}})
+    result = collector.finish("ok", seconds=0.1)
+    assert len(result.images) == 3
+    assert "2 more pictures were dropped" in result.stderr
