@@ -97,8 +97,8 @@ def note_line(a: Any, b: Any, label: str) -> None:
     """A distance was measured from a to b, (3,) `Points` of one reference."""
     arm()
     if len(_reporter.lines) < MOST_THINGS:
-        ends = (np.asarray(end, dtype=np.float64).reshape(-1)[:3] for end in (a, b))
-        _reporter.lines.append(_Line(*ends, str(getattr(a, "ref", "")), label))
+        first, second = (np.asarray(end, dtype=np.float64).reshape(-1)[:3] for end in (a, b))
+        _reporter.lines.append(_Line(first, second, str(getattr(a, "ref", "")), label))
 
 
 def scene_message(
