@@ -24,7 +24,7 @@ def row(record: Record, files: Files) -> Row:
     """Pictures stand where visual_indices, positions in the text, say."""
     raw = str(record["question"])
     pictures = forms.as_list(record.get("images") or record.get("image/encoded"))
-    question, options = forms.inline_options(raw)
+    question, options = forms.inline_options(raw, record["answer"])
     indices = forms.as_list(record.get("visual_indices"))
     return make_row(
         record,

@@ -28,7 +28,7 @@ def row(record: Record, files: Files) -> Row:
     """Two to four views; the setting follows from the id."""
     id, raw = record.text("id"), record.text("question")
     setting = next((name for name in _SETTINGS if name in id), "other")
-    question, options = forms.inline_options(raw)
+    question, options = forms.inline_options(raw, record["gt_answer"])
     scene = re.match(r".*?group\d+", id)
     paths = forms.as_list(record["images"])
     return make_row(

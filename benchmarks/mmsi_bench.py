@@ -23,7 +23,7 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
 def row(record: Record, files: Files) -> Row:
     """Two or more pictures; the written reasoning is hidden."""
     raw = record.text("question")
-    question, options = forms.inline_options(raw)
+    question, options = forms.inline_options(raw, record["answer"])
     pictures = forms.as_list(record["images"])
     return make_row(
         record,

@@ -36,8 +36,9 @@ def row(record: Record, files: Files) -> Row:
     """Pictures in the table; a choice, a number, or a motion along five axes."""
     task, given = record.text("task"), record["answer"]
     raw = record.text("question")
-    question, options = forms.inline_options(raw)
-    if record.text("format_type") == "select":
+    select = record.text("format_type") == "select"
+    question, options = forms.inline_options(raw, given if select else None)
+    if select:
         truth = forms.choice(given, options)
     elif task == "view_change_infer":
         truth, options = _motion(str(given).strip()), None

@@ -45,7 +45,7 @@ def row(record: Record, files: Files) -> Row:
     options = forms.options(record.get("options"))
     question = raw
     if kind == "multiple choice" and options is None:
-        question, options = forms.inline_options(raw)
+        question, options = forms.inline_options(raw, given)
     paths = [str(path) for path in forms.as_list(record["path"])]
     return make_row(
         record,

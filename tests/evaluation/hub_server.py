@@ -27,6 +27,7 @@ class Hub:
     def __init__(self, id: str, files: dict[str, bytes]) -> None:
         self.id, self.files = id, files
         self.sha = SHA
+        self.older = ""  # a commit before, of which only the list of files is known
         self.status, self.error = 200, ""
         self.break_after: dict[str, int] = {}
         self.spoil: set[str] = set()
@@ -34,6 +35,7 @@ class Hub:
         self.sizes: dict[str, int] = {}  # what is said instead of the true size
         self.log: list[tuple[str, str, str]] = []
         self.url = ""
+        self.before = self.info()["siblings"]
 
     def info(self) -> dict[str, Any]:
         siblings = []
@@ -72,6 +74,14 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.send_header("Content-Length", "0")
             self.end_headers()
 
+        def say(self, value: Any) -> None:
+            data = json.dumps(value).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
         def serve(self, body: bool) -> None:
             wanted = self.headers.get("Range", "")
             hub.log.append((self.command, self.path, wanted))
@@ -80,14 +90,9 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 return self.refuse(hub.status, hub.error)
             api = f"/api/datasets/{hub.id}"
             if path in (api, f"{api}/revision/main", f"{api}/revision/{hub.sha}"):
-                data = json.dumps(hub.info()).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                if body:
-                    self.wfile.write(data)
-                return None
+                return self.say(hub.info())
+            if hub.older and path == f"{api}/revision/{hub.older}":
+                return self.say({**hub.info(), "sha": hub.older, "siblings": hub.before})
             if path.startswith(f"{api}/revision/"):
                 return self.refuse(404, "RevisionNotFound")
             name = path.removeprefix(f"/datasets/{hub.id}/resolve/{hub.sha}/")

@@ -139,6 +139,25 @@ def test_killed_it_goes_on(vsi: Hub, tmp_path: Path) -> None:
     assert "test.jsonl" not in gets(vsi)
 
 
+def test_a_newer_revision_is_taken_only_on_request(vsi: Hub, tmp_path: Path) -> None:
+    assert prepare(vsi, tmp_path, "vsi-bench").returncode == 0
+    vsi.older, vsi.sha = vsi.sha, "f" * 40
+    vsi.files["test.jsonl"] = vsi.files["test.jsonl"].replace(b"stool", b"chair")
+    vsi.large = 10**9  # told apart by what git names it: the size is the same
+    vsi.log.clear()
+    assert prepare(vsi, tmp_path, "vsi-bench", "--no-check").returncode == 0
+    assert lock(tmp_path)["revision"] == SHA
+    done = prepare(vsi, tmp_path, "vsi-bench", "--revision", "main")
+    assert done.returncode == 0, done.stderr
+    assert "takes the place of" in done.stderr
+    assert lock(tmp_path)["revision"] == "f" * 40
+    assert "test.jsonl" in gets(vsi)
+    from spatialclaw.evaluation.data import load_dataset
+
+    rows = load_dataset("vsi-bench", cache_dir=tmp_path / "cache").rows
+    assert "chair" in rows[0].question
+
+
 @pytest.mark.parametrize(
     ("status", "code", "said"),
     [

@@ -119,18 +119,20 @@ def without_request(text: str) -> str:
     return _REQUEST.sub("", text).rstrip() or text
 
 
-def inline_options(text: str) -> tuple[str, dict[str, str] | None]:
+def inline_options(text: str, answer: Any = None) -> tuple[str, dict[str, str] | None]:
     """The question and the options of a text that holds both; None where none can be told.
 
     The last run of marks "A", "B", ... is taken; marks are followed by a full stop, colon or
-    bracket. The request for a letter behind the options goes.
+    bracket. The request for a letter behind the options goes. Options without the true letter were
+    not read rightly: then the text is left as it is.
     """
     plain = without_request(text)
     for start in reversed(list(re.finditer(r"(?:^|[\s;,|(\[])[(\[]?A\s*[.:)\]]", plain))):
         items = _split(plain[start.start() :].strip().replace("\n", " "))
         if len(items) > 1:
             found = options(items)
-            if found and all(found.values()):
+            known = answer is None or not found or letter_of(answer) in found
+            if found and all(found.values()) and known:
                 question = _HEADING.sub("", plain[: start.start()].rstrip(" (["))
                 return question.strip() or text, found
     return plain, None

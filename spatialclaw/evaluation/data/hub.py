@@ -93,6 +93,7 @@ class Lock:
         stat = path.stat()
         known = (entry.get("size"), entry.get("time"))
         same = not remote.sha256 or entry.get("sha256") == remote.sha256
+        same = same and (bool(remote.sha256) or entry.get("blob") == remote.blob)
         return known == (stat.st_size, stat.st_mtime_ns) and same and stat.st_size == remote.size
 
     def add(self, remote: Remote, path: Path) -> None:
@@ -101,6 +102,7 @@ class Lock:
         self.files[remote.name] = {
             "size": stat.st_size,
             "sha256": remote.sha256 or sha256_of(path),
+            "blob": remote.blob,
             "time": stat.st_mtime_ns,
         }
         self.save()
