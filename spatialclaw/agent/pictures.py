@@ -76,7 +76,7 @@ def resized(picture: Shown, edge: int) -> Shown:
     )
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _shrunk(data: bytes, edge: int) -> tuple[bytes, int, int]:
     """A picture made smaller, encoded once however often it is sent."""
     from PIL import Image
@@ -101,7 +101,7 @@ def contact_sheet(pictures: Sequence[Shown], edge: int) -> Shown:
     return Shown(data, "image/jpeg", width, height, title=title, source={"kind": "sheet"})
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _sheet(pictures: tuple[bytes, ...], edge: int) -> tuple[bytes, int, int]:
     from PIL import Image, ImageDraw, ImageFont, ImageOps
 

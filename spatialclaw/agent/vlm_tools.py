@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from dataclasses import dataclass
@@ -73,7 +74,8 @@ class VlmTools:
         chat = self._chat()
         picture = _shown(params.image)
         caps = _capabilities(chat)
-        sent = resized(picture, int(getattr(caps, "max_edge", 1024)))
+        edge = int(getattr(caps, "max_edge", 1024))
+        sent = await asyncio.to_thread(resized, picture, edge)
         convention: Convention = getattr(caps, "pixels", None) or _family(chat.model)
         text = self._prompts.render(
             "locate",

@@ -29,6 +29,7 @@ from spatialclaw.backends.wire import (
     Completion,
     NoCompletion,
     error_text,
+    needs_drawing,
     read_completion,
     wire_messages,
 )
@@ -356,7 +357,11 @@ class OpenAIChat:
         import httpx2
 
         caps = self.capabilities
-        request = self._request(attempt, caps)
+        if needs_drawing(attempt.messages, caps):
+            # Drawing takes some milliseconds a picture, in which other runs should go on.
+            request = await asyncio.to_thread(self._request, attempt, caps)
+        else:
+            request = self._request(attempt, caps)
         try:
             response = await self._post(request)
             if response.status_code >= 300:

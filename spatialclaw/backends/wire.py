@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from spatialclaw.agent.parser import strip_thoughts
@@ -16,7 +17,14 @@ from spatialclaw.backends.base import Message
 from spatialclaw.backends.capabilities import Capabilities
 from spatialclaw.kernel.results import Shown
 
-__all__ = ["Completion", "NoCompletion", "error_text", "read_completion", "wire_messages"]
+__all__ = [
+    "Completion",
+    "NoCompletion",
+    "error_text",
+    "needs_drawing",
+    "read_completion",
+    "wire_messages",
+]
 
 
 class NoCompletion(Exception):
@@ -86,10 +94,23 @@ def _content(parts: list[str | Shown], caps: Capabilities) -> str | list[dict[st
             content.append({"type": "text", "text": part})
         else:
             picture = resized(part, caps.max_edge)
-            data = base64.b64encode(picture.data).decode("ascii")
-            url = f"data:{picture.media_type};base64,{data}"
+            url = _data_url(picture.data, picture.media_type)
             content.append({"type": "image_url", "image_url": {"url": url}})
     return content
+
+
+@lru_cache(maxsize=256)
+def _data_url(data: bytes, media_type: str) -> str:
+    """A picture in text; made once, for it is sent again with every step."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def needs_drawing(messages: Sequence[Message], caps: Capabilities) -> bool:
+    """Whether pictures have to be made smaller or put on a sheet before they are sent."""
+    pictures = [part for message in messages for part in message.parts if isinstance(part, Shown)]
+    if caps.max_images is not None and len(pictures) > caps.max_images:
+        return True
+    return any(max(p.width, p.height) > caps.max_edge for p in pictures)
 
 
 def read_completion(body: str) -> Completion:

@@ -16,9 +16,8 @@ _SHAPES = re.compile(
     r"|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_\-]{30,}|(?<=[Bb]earer )[A-Za-z0-9._\-]{12,}"
     r"|(?<=://)[^/\s:@]+:[^/\s@]+(?=@))"
 )
-# One of these is in everything that has such a shape.
-_SIGNS = ("sk-", "hf_", "gh", "AKIA", "AIza", "earer ", "://")
 _SHORTEST = 4
+_SHORTEST_SHAPE = len("://a:b@")
 _MASK = "[redacted]"
 
 
@@ -55,7 +54,7 @@ class Redactor:
         for secret in self._known:
             if secret in redacted:
                 redacted = redacted.replace(secret, _MASK)
-        if any(sign in redacted for sign in _SIGNS):
+        if len(redacted) >= _SHORTEST_SHAPE:
             redacted = _SHAPES.sub(_MASK, redacted)
         if len(text) <= 40 and redacted == text and len(self._clean) < 4096:
             # Names of fields, kinds of events and the like come again and again.
@@ -64,6 +63,11 @@ class Redactor:
 
     def value(self, value: Any) -> Any:
         """The JSON value with every secret in its strings (keys too) replaced."""
+        kind = type(value)
+        if kind is str:
+            return self.text(value)
+        if value is None or kind is int or kind is float or kind is bool:
+            return value
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, Mapping):
