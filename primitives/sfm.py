@@ -16,6 +16,7 @@ from spatialclaw.primitives.frames import Frame
 from spatialclaw.primitives.imaging import assumed_intrinsics
 from spatialclaw.primitives.match import features, match_features
 from spatialclaw.primitives.motion import by_views
+from spatialclaw.progress import task
 
 __all__ = ["Structure", "structure_from_motion"]
 
@@ -78,7 +79,11 @@ def structure_from_motion(frames: list[Frame], *, video: bool = False) -> Struct
     Raises:
         NothingFound: No two frames share enough points with parallax.
     """
-    described = [features(frame.image, 1280, MOST_FEATURES) for frame in frames]
+    described = []
+    with task("finding points", total=len(frames), unit="frames") as advance:
+        for frame in frames:
+            described.append(features(frame.image, 1280, MOST_FEATURES))
+            advance(1)
     pairs = _matched_pairs(frames, described, video=video)
     if not pairs:
         raise NothingFound(
@@ -87,14 +92,16 @@ def structure_from_motion(frames: list[Frame], *, video: bool = False) -> Struct
     matrices, known, start = _start(frames, described, pairs)
     state = _State(frames, matrices, _tracks(described, pairs), known_focal=known)
     _first_pair(state, start)
-    while True:
-        added = _next_frame(state)
-        if added is None:
-            break
-        _triangulate(state)
-        if len(state.poses) % 4 == 0:
-            _bundle(state, rounds=5)
-            _drop_outliers(state)
+    with task("placing frames", total=len(frames), unit="frames", done=2) as advance:
+        while True:
+            added = _next_frame(state)
+            if added is None:
+                break
+            advance(1)
+            _triangulate(state)
+            if len(state.poses) % 4 == 0:
+                _bundle(state, rounds=5)
+                _drop_outliers(state)
     _bundle(state, rounds=15)
     _drop_outliers(state)
     _triangulate(state)

@@ -14,6 +14,7 @@ from rich.status import Status
 from rich.syntax import Syntax
 from rich.text import Text
 
+from spatialclaw import progress
 from spatialclaw.agent.types import Answer
 
 __all__ = ["Console"]
@@ -43,7 +44,8 @@ class Console:
         with self._console.status("reading the media") as status:
             self._status = status
             try:
-                yield
+                with progress.shown_by(self._far):
+                    yield
             finally:
                 self._status = None
 
@@ -113,6 +115,9 @@ class Console:
         # What ends the run is said once, at the end.
         if event.get("where") not in ("run", "loop"):
             self._line("error", str(event.get("message", "")), style="red")
+
+    def _far(self, state: progress.State | None) -> None:
+        self._busy("working" if state is None else state.line)
 
     def _busy(self, what: str) -> None:
         if self._status is not None:

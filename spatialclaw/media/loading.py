@@ -21,6 +21,7 @@ from spatialclaw.media.sources import expand, plan_sequences
 from spatialclaw.media.store import Store
 from spatialclaw.media.video import MAX_VIDEO_PIXELS, VideoSource
 from spatialclaw.primitives.frames import Frames, open_frames
+from spatialclaw.progress import task
 
 __all__ = ["MAX_FRAMES", "MAX_TOTAL_PIXELS", "Media", "VideoPart", "load"]
 
@@ -219,7 +220,10 @@ def load(
     share = MAX_TOTAL_PIXELS // max(1, total)
     folder = Path(workdir)
     media = Media(folder / "frames.json", [], _inputs(given, plans), [], folder)
-    with Store(folder) as store:
+    with (
+        task("decoding", total=total, unit="frames") as advance,
+        Store(folder, on_frame=advance) as store,
+    ):
         for number, (plan, chosen) in enumerate(zip(plans, picks, strict=True)):
             if plan.video is not None:
                 media._videos[number] = (plan.video, plan.camera)

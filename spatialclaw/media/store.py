@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
@@ -26,12 +26,14 @@ class Store:
 
     Args:
         folder: Where ``frames.bin`` and ``frames.json`` go; made when missing.
+        on_frame: Called with 1 for each frame that is added.
 
     Raises:
         MediaError: The folder cannot be written, or the disk is full.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, on_frame: Callable[[float], None] | None = None) -> None:
+        self._on_frame = on_frame
         self.folder = folder
         self.manifest = folder / "frames.json"
         self._sequences: list[dict[str, Any]] = []
@@ -103,6 +105,8 @@ class Store:
             assert instances.shape == image.shape[:2]
             entry["instances_offset"] = self._append(instances.astype(np.uint16, copy=False))
         frames.append(entry)
+        if self._on_frame is not None:
+            self._on_frame(1)
 
     def restart(self) -> None:
         """Drops the frames of the last sequence, to write them anew."""

@@ -14,6 +14,7 @@ from spatialclaw.errors import PerceptionError
 from spatialclaw.perception import weights
 from spatialclaw.perception.adapter import ModelInfo
 from spatialclaw.perception.weights import Lock, Progress
+from spatialclaw.progress import task
 
 __all__ = ["pull"]
 
@@ -181,9 +182,14 @@ def _download(info: ModelInfo, listed: Any, commit: str, endpoint: str) -> None:
                 with get_session().stream("GET", url, headers=headers, timeout=30) as reply:
                     hf_raise_for_status(reply)
                     resumed = have and reply.status_code == 206
-                    with part.open("ab" if resumed else "wb") as stream:
+                    already = have if resumed else 0
+                    with (
+                        part.open("ab" if resumed else "wb") as stream,
+                        task(name, total=size, unit="B", done=already) as advance,
+                    ):
                         for chunk in reply.iter_bytes(chunk_size=1 << 18):
                             stream.write(chunk)
+                            advance(len(chunk))
             except httpx.TransportError as error:
                 gained = part.exists() and part.stat().st_size > have
                 failures = 0 if gained else failures + 1
