@@ -47,12 +47,20 @@ _QUANTIFIERS = re.compile(r"^(?:(?:all|every|each|any|both|the|a|an|of|these|tho
 
 def has_model(method: str, model: str | None = None) -> bool:
     """Whether a model would answer; always, where one is asked for by name."""
-    return model is not None or model_for(method)[0] is not None
+    if model is not None:
+        return True
+    try:
+        return model_for(method)[0] is not None
+    except PrimitiveError:  # a host that cannot say has none for us
+        return False
 
 
 def bring(method: str, what: str) -> str:
     """The end of a hint: how to get a model, as in "a depth model: spatialclaw models pull ..."."""
-    name, command = model_for(method)
+    try:
+        name, command = model_for(method)
+    except PrimitiveError as error:
+        name, command = None, error.message
     return f"method='model' ({name})" if name is not None else f"{what}: {command}"
 
 
@@ -68,6 +76,8 @@ def depth_map(frame: Frame, model: str | None = None) -> DepthMap:
     values[~(values > 0)] = np.nan
     metric = bool(found.meta.get("metric"))
     parts = [] if metric else ["no scale: only ratios of depths hold"]
+    if domain := found.meta.get("domain"):
+        parts.append(f"a model for {domain}")
     focal = found.meta.get("focal_px")
     if frame.intrinsics is None and focal:
         middle = [(frame.width - 1) / 2, (frame.height - 1) / 2]

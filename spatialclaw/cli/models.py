@@ -80,7 +80,7 @@ def pull(
 
     if update and revision:
         raise UsageError("--update and --revision cannot both be given")
-    adapters = [_find(name) for name in names]
+    adapters = [part for name in names for part in _parts(_find(name))]
     done = []
     for adapter in adapters:
         lock = fetch(
@@ -141,6 +141,12 @@ def _find(name: str) -> Adapter:
         return registry.find(name)
     except Unavailable as error:
         raise UsageError(error.message, hint=error.hint) from error
+
+
+def _parts(adapter: Adapter) -> list[Adapter]:
+    """What has to be fetched for a model: itself, or those that it is made of."""
+    needs = getattr(adapter, "needs", None)
+    return [_find(name) for name in needs()] if callable(needs) else [adapter]
 
 
 def _facts(adapter: Adapter) -> dict[str, Any]:

@@ -115,7 +115,7 @@ class Adapter(Protocol):
     """One model. Made cheaply (no import of its packages), loaded when first used.
 
     Adapters live in the service's process, are called from one thread at a time and hold no state
-    between calls but their weights.
+    between calls but their weights and little that only saves time.
     """
 
     info: ModelInfo

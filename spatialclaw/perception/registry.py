@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from spatialclaw.perception import weights
@@ -58,6 +59,9 @@ ORDER: dict[str, tuple[str, ...]] = {
     "point": (),
 }
 
+HEAVY = 1_000_000_000
+"""Without a GPU, models of more bytes come last: they take a minute or more for a picture."""
+
 # What to fetch first where nothing is: free, without an agreement, of a size for a laptop.
 FIRST: dict[str, tuple[str, ...]] = {
     "depth": ("depth-anything-v2-indoor-small",),
@@ -65,7 +69,7 @@ FIRST: dict[str, tuple[str, ...]] = {
     "automatic": ("sam2.1-small",),
     "segment_text": ("grounding-dino-tiny", "sam2.1-small"),
     "detect": ("grounding-dino-tiny",),
-    "track": ("sam2.1-small-video",),
+    "track": ("sam2.1-small",),
     "track_text": ("grounding-dino-tiny", "sam2.1-small"),
     "read_text": ("rapidocr",),
 }
@@ -137,7 +141,18 @@ def _ordered(method: str) -> list[Adapter]:
     known = all_adapters()
     rank = {name: place for place, name in enumerate(ORDER.get(method, ()))}
     able = [adapter for adapter in known.values() if method in adapter.info.methods]
-    return sorted(able, key=lambda adapter: rank.get(adapter.info.name, -1))
+    slow = 0 if _has_gpu() else HEAVY
+
+    def key(adapter: Adapter) -> tuple[bool, int]:
+        info = adapter.info
+        return bool(slow) and info.memory_bytes > slow, rank.get(info.name, -1)
+
+    return sorted(able, key=key)
+
+
+def _has_gpu() -> bool:
+    """Whether there seems to be a GPU, found without any package."""
+    return any(Path(name).exists() for name in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def choose(method: str, wanted: str | None = None) -> Adapter:

@@ -89,6 +89,27 @@ def test_a_batch_answers_like_single_calls(cutter):
         np.testing.assert_allclose(alone.arrays["scores"], each.arrays["scores"], atol=1e-4)
 
 
+def test_a_picture_is_looked_at_once_for_prompts_that_follow(hub):
+    adapter = sam2.Sam2("tiny")
+    adapter.load("cpu")
+    looks = []
+    model = adapter.parts["model"]
+    embed = model.get_image_embeddings
+    model.get_image_embeddings = lambda batch: looks.append(len(batch)) or embed(batch)
+    images = [tiny_models.picture(50, 90, seed) for seed in range(6)]
+    first = adapter.run([Call("segment", [images[0]], {"points": [[9, 9]]})])[0]
+    again = adapter.run([Call("segment", [images[0].copy()], {"points": [[9, 9]]})])[0]
+    assert looks == [1]
+    same(first, again)
+    for image in images[1:]:
+        adapter.run([Call("segment", [image], {"points": [[9, 9]]})])
+    assert len(adapter._seen) == sam2.KEPT
+    same(first, adapter.run([Call("segment", [images[0]], {"points": [[9, 9]]})])[0])
+    assert looks == [1] * 7
+    adapter.unload()
+    assert not adapter._seen
+
+
 def test_as_many_masks_as_boxes_and_none_for_none(cutter):
     image = tiny_models.picture(50, 90)
     boxes = [[3, 4, 30, 40], [10, 10, 49, 49], [0, 0, 89, 49]]

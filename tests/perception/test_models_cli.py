@@ -83,6 +83,11 @@ def test_pull_check_and_list(capsys, hub):
     assert len(known[NAME]["files"]["model.safetensors"]) == 64
 
 
+def test_pull_of_a_model_made_of_others_names_its_parts(capsys, hub):
+    assert run_program(["models", "pull", "grounded-sam2"]) == 3  # this hub has another model
+    assert "IDEA-Research/grounding-dino-tiny" in capsys.readouterr().err
+
+
 def test_a_failed_check_is_told_and_has_a_status(capsys, hub):
     run_program(["models", "pull", NAME])
     info = registry.find(NAME).info

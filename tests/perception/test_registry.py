@@ -57,7 +57,7 @@ def test_wanted_by_name():
         registry.choose("depth", "depth-pro")
 
 
-def test_the_best_of_what_is_here_is_taken(tmp_path):
+def test_the_best_of_what_is_here_is_taken(tmp_path, monkeypatch):
     pytest.importorskip("torch")
     pytest.importorskip("transformers")
     folder = tmp_path / "files"
@@ -70,6 +70,10 @@ def test_the_best_of_what_is_here_is_taken(tmp_path):
     assert registry.choose("depth").info.name == "depth-anything-v2-indoor-small"
     assert registry.revision_of(small) != before
     pull(registry.find("depth-pro").info, source=folder)
+    # Depth Pro takes minutes without a GPU: there the small one stays the first choice.
+    monkeypatch.setattr(registry, "_has_gpu", lambda: False)
+    assert registry.choose("depth") is small
+    monkeypatch.setattr(registry, "_has_gpu", lambda: True)
     assert registry.choose("depth").info.name == "depth-pro"
     assert registry.choose("depth", small.info.name) is small
     assert registry.offer("depth").model == "depth-pro"

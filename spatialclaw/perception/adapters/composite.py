@@ -54,6 +54,10 @@ class GroundedSam2:
             "spatialclaw models pull grounding-dino-tiny sam2.1-small"
         )
 
+    def needs(self) -> tuple[str, ...]:
+        """The models to fetch for it."""
+        return "grounding-dino-tiny", "sam2.1-small"
+
     def fingerprint(self) -> str:
         """Of both models."""
         pair = self._pair()

@@ -16,11 +16,15 @@ __all__ = ["DepthAnything", "adapters"]
 SIZES = {"small": 24_800_000, "base": 97_500_000, "large": 335_300_000}
 
 
+DOMAINS = {"indoor": "indoors, up to 20 m", "outdoor": "outdoors, up to 80 m"}
+
+
 class DepthAnything(TorchAdapter):
     """One size for one kind of place. Method "depth"."""
 
     def __init__(self, size: str, where: str) -> None:
         super().__init__()
+        self.domain = DOMAINS[where]
         self.info = ModelInfo(
             name=f"depth-anything-v2-{where}-{size}",
             methods=("depth",),
@@ -62,7 +66,9 @@ class DepthAnything(TorchAdapter):
                 )[0, 0]
                 depth = large[:height, :width].cpu().numpy().astype(np.float32)
                 depth[~(depth > 0)] = np.nan
-                results[place] = Output({"depth": depth}, {"focal_px": None, "metric": True})
+                results[place] = Output(
+                    {"depth": depth}, {"focal_px": None, "metric": True, "domain": self.domain}
+                )
         return [results[place] for place in range(len(calls))]
 
     def _filled(self, height: int, width: int) -> tuple[int, int]:

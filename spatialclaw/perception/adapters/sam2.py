@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from spatialclaw.perception.adapter import Adapter, Call, ModelInfo, Output
+from spatialclaw.perception.adapter import Adapter, Call, Image, ModelInfo, Output
 from spatialclaw.perception.adapters import pixels
 from spatialclaw.perception.adapters.common import (
     IMAGENET_MEAN,
@@ -27,6 +28,10 @@ SIZES = {"tiny": 38_900_000, "small": 46_000_000, "base-plus": 80_800_000, "larg
 """Numbers of parameters, from the paper's model card."""
 
 
+KEPT = 4
+"""Pictures whose features stay in memory, 8 to 16 MB each."""
+
+
 class Sam2(TorchAdapter):
     """One size of SAM 2.1.
 
@@ -38,6 +43,7 @@ class Sam2(TorchAdapter):
 
     def __init__(self, size: str) -> None:
         super().__init__()
+        self._seen: dict[bytes, list[Any]] = {}
         self.info = ModelInfo(
             name=f"sam2.1-{size}",
             methods=("segment", "automatic"),
@@ -64,28 +70,35 @@ class Sam2(TorchAdapter):
 
         said = self._statistics()
         mean, std = said.get("image_mean", IMAGENET_MEAN), said.get("image_std", IMAGENET_STD)
-        # The same picture in several calls is looked at once.
-        places: dict[int, int] = {}
-        tensors: list[Any] = []
-        for call in calls:
-            key = id(call.images[0])
-            if key not in places:
-                places[key] = len(tensors)
-                tensors.append(
-                    pixels.resized_then_normalised(
-                        call.images[0], (self._side, self._side), mean, std
-                    )
-                )
-        model = self.parts["model"]
-        batch = torch.cat(tensors).to(self.device, self.dtype)
-        levels = model.get_image_embeddings(batch)
+        # Looking at a picture takes nearly all the time: each is looked at once, and the last few
+        # stay known, because prompts for one picture come one after the other.
+        keys = [_name_of(call.images[0]) for call in calls]
+        seen = {key: self._seen[key] for key in keys if key in self._seen}
+        fresh = {key: c.images[0] for key, c in zip(keys, calls, strict=True) if key not in seen}
+        if fresh:
+            square = (self._side, self._side)
+            tensors = [
+                pixels.resized_then_normalised(image, square, mean, std) for image in fresh.values()
+            ]
+            batch = torch.cat(tensors).to(self.device, self.dtype)
+            levels = self.parts["model"].get_image_embeddings(batch)
+            for place, key in enumerate(fresh):
+                seen[key] = [level[place : place + 1].clone() for level in levels]
+        for key in keys:
+            self._seen.pop(key, None)
+            self._seen[key] = seen[key]
+        while len(self._seen) > KEPT:
+            del self._seen[next(iter(self._seen))]
         results = []
-        for call in calls:
-            place = places[id(call.images[0])]
-            seen = [level[place : place + 1] for level in levels]
+        for call, key in zip(calls, keys, strict=True):
             answer = self._automatic if call.method == "automatic" else self._segment
-            results.append(answer(call, seen))
+            results.append(answer(call, seen[key]))
         return results
+
+    def unload(self) -> None:
+        """Frees the weights and what is known of the last pictures."""
+        self._seen.clear()
+        super().unload()
 
     def _segment(self, call: Call, seen: list[Any]) -> Output:
         import torch
@@ -167,6 +180,12 @@ class Sam2(TorchAdapter):
 
         moved = pixels.to_model(points, (height, width), (self._side, self._side))
         return torch.from_numpy(moved).to(self.device, torch.float32)
+
+
+def _name_of(image: Image) -> bytes:
+    digest = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.digest()
 
 
 def _stability(logits: Any) -> Any:
