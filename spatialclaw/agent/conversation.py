@@ -56,7 +56,7 @@ class ContextBudget:
         append_only: Never condense anything (for training).
     """
 
-    tokens: int = 7_000
+    tokens: int = 6_000
     pictures: int = 6
     pinned: int = 4
     append_only: bool = False
