@@ -35,6 +35,7 @@ class Capabilities:
         max_body: Bytes of a request, at most; None when no limit is known.
         context: Tokens of request and reply together, as the server applies it, or None.
         tools: Whether it takes function schemas for native tool calls; None until known.
+        stream: Whether replies have to be asked for as a stream.
         reasoning: Name of the field that carries reasoning, or None.
         pixels: In which convention it gives coordinates; None until probed.
         seen: Names of checks that were made, with their outcome, for `doctor`.
@@ -50,6 +51,7 @@ class Capabilities:
     max_body: int | None = None
     context: int | None = None
     tools: bool | None = None
+    stream: bool = False
     reasoning: str | None = None
     pixels: PixelConvention | None = None
     seen: dict[str, Any] = field(default_factory=dict)
@@ -143,7 +145,7 @@ def learn(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> L
         What was learnt, or None when the text teaches nothing new.
     """
     low = " ".join(text.lower().split())
-    for rule in (_tools, _tokens_name, _images, _body, _roles, _context, _parameters):
+    for rule in (_tools, _stream, _tokens_name, _images, _body, _roles, _context, _parameters):
         lesson = rule(caps, status, low, sent)
         if lesson is not None:
             return lesson
@@ -164,6 +166,16 @@ def _tools(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> 
         return None
     caps.tools = False
     return Lesson("calls are written as JSON in the text", retry=False)
+
+
+def _stream(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> Lesson | None:
+    if "stream" in sent or status not in (400, 422):
+        return None
+    if re.search(r"only supports? (?:the )?stream|stream(?:ing)?\W+(?:mode )?(?:must|has to) be "
+                 r"(?:true|enabled|set)|(?:set|use|enable)\W{0,3}stream(?:ing)?\b", text):  # fmt: skip
+        caps.stream = True
+        return Lesson("replies are asked for as a stream")
+    return None
 
 
 def _tokens_name(caps: Capabilities, status: int, text: str, sent: dict[str, Any]) -> Lesson | None:

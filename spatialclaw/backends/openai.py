@@ -433,6 +433,10 @@ class OpenAIChat:
         request[caps.token_parameter] = tokens
         if attempt.tools:
             request["tools"] = list(attempt.tools)
+        if caps.stream:
+            request["stream"] = True
+            if "stream_options" not in caps.dropped:
+                request["stream_options"] = {"include_usage": True}
         return {
             "model": self.model,
             "messages": wire_messages(attempt.messages, caps),

@@ -174,13 +174,57 @@ def _json(body: str) -> Any:
     if text[0] == "<":
         title = re.search(r"<title>\s*(.*?)\s*</title>", text, re.IGNORECASE | re.DOTALL)
         raise NoCompletion(f"an HTML page{f' ({title.group(1)[:80]})' if title else ''}")
-    if text.startswith("data:"):
-        raise NoCompletion("a stream, though none was asked for")
+    if text.startswith(("data:", "event:", ":")):
+        return _joined(text)
     try:
         return json.loads(text, strict=False)
     except ValueError:
         what = "JSON that is cut off" if text[0] in "{[" else f"no JSON: {text[:80]!r}"
         raise NoCompletion(what) from None
+
+
+def _joined(stream: str) -> dict[str, Any]:
+    """A completion out of the chunks of a stream of server-sent events.
+
+    Raises:
+        NoCompletion: The stream broke off before its end, or holds an error.
+    """
+    message: dict[str, Any] = {}
+    calls: dict[int, dict[str, str]] = {}
+    finish, usage, ended = None, None, False
+    for line in stream.splitlines():
+        name, _, data = line.partition(":")
+        if name != "data" or not data.strip():
+            continue
+        if data.strip() == "[DONE]":
+            ended = True
+            break
+        try:
+            chunk = json.loads(data, strict=False)
+        except ValueError:
+            raise NoCompletion("a stream that is cut off") from None
+        if not isinstance(chunk, dict):
+            continue
+        if chunk.get("error"):
+            raise NoCompletion(f"an error: {_message(chunk) or chunk['error']}")
+        usage = chunk.get("usage") or usage
+        choices = chunk.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else {}
+        finish = choice.get("finish_reason") or finish
+        delta = choice.get("delta") or choice.get("message") or {}
+        for key in ("content", "reasoning", "reasoning_content", "refusal"):
+            if isinstance(delta.get(key), str):
+                message[key] = message.get(key, "") + delta[key]
+        for part in delta.get("tool_calls") or ():
+            function = part.get("function") or {}
+            call = calls.setdefault(int(part.get("index") or 0), {"name": "", "arguments": ""})
+            call["name"] += function.get("name") or ""
+            call["arguments"] += function.get("arguments") or ""
+    if not ended and finish is None:
+        raise NoCompletion("a stream that is cut off")
+    if calls:
+        message["tool_calls"] = [{"function": call} for _, call in sorted(calls.items())]
+    return {"choices": [{"message": message, "finish_reason": finish}], "usage": usage}
 
 
 def _text(content: Any) -> str:

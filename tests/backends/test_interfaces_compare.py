@@ -73,4 +73,10 @@ def test_the_builtin_planner_says_which_interface_it_has(tmp_path: Path) -> None
 
     for interface in ("tools", "single-pass", "direct"):
         with pytest.raises(ConfigError, match="builtin planner writes cells"):
-            sc.ask(EXAMPLES / "tabletop", "How many mugs are there?", backend="builtin", interface=interface, runs_dir=tmp_path)
+            sc.ask(
+                EXAMPLES / "tabletop",
+                "How many mugs are there?",
+                backend="builtin",
+                interface=interface,
+                runs_dir=tmp_path,
+            )

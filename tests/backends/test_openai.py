@@ -228,6 +228,49 @@ async def test_the_only_model_is_taken_when_none_is_named() -> None:
     assert "--model a-vl" in str(asked.error)
 
 
+def chunk(finish: str | None = None, **delta: Any) -> str:
+    body = {"choices": [{"index": 0, "delta": delta, "finish_reason": finish}]}
+    return f"data: {json.dumps(body)}\n\n"
+
+
+USED = {"choices": [], "usage": {"prompt_tokens": 70, "completion_tokens": 3}}
+STREAM = (
+    chunk(role="assistant") + chunk(reasoning_content="h") + chunk(reasoning_content="m")
+    + chunk(content="h") + chunk(content="i") + chunk("stop")
+    + f"data: {json.dumps(USED)}\n\ndata: [DONE]\n\n"
+)  # fmt: skip
+
+
+async def test_a_stream_is_read_with_its_usage_and_its_calls() -> None:
+    call = {"index": 0, "id": "c", "function": {"name": "submit", "arguments": '{"va'}}
+    rest = {"index": 0, "function": {"arguments": 'lue": 2}'}}
+    calls = chunk(tool_calls=[call]) + chunk(tool_calls=[rest]) + chunk("tool_calls")
+    with ScriptedServer([Reply(body=STREAM), Reply(body=calls + "data: [DONE]\n\n")]) as server:
+        first = (await ask(server)).reply
+        second = (await ask(server)).reply
+    assert first is not None
+    assert second is not None
+    assert (first.text, first.thought, first.usage.input_tokens) == ("hi", "hm", 70)
+    assert '{"name": "submit", "arguments": "{\\"value\\": 2}"}' in second.text
+    assert second.finish == "tool_calls"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        chunk(content="hal"),
+        chunk(content="hal") + 'data: {"choices": [{"del',
+        chunk(content="hal") + 'data: {"error": {"message": "out of memory"}}\n\n',
+    ],
+)
+async def test_a_stream_that_breaks_off_is_tried_again(body: str) -> None:
+    with ScriptedServer([Reply(body=body), "ok"]) as server:
+        asked = await ask(server)
+    assert asked.error is None
+    assert asked.reply is not None
+    assert asked.reply.text == "ok"
+
+
 # name, refusal of the first request, what the second one is like
 LESSONS: list[tuple[str, str, int, Any]] = [
     (
@@ -242,6 +285,12 @@ LESSONS: list[tuple[str, str, int, Any]] = [
         "Unsupported value: 'temperature' does not support 0.2 with this model.",
         400,
         lambda r: "temperature" not in r,
+    ),
+    (
+        "dashscope: stream",
+        "This model only support stream mode, please enable the stream parameter.",
+        400,
+        lambda r: r["stream"] is True and r["stream_options"] == {"include_usage": True},
     ),
     ("mistral: seed", "extra_forbidden: body.seed: Extra inputs are not permitted", 422,
      lambda r: "seed" not in r),
@@ -403,6 +452,9 @@ READINGS: list[tuple[str, Reply, str, str]] = [
         "hm",
     ),
     ("think tags", Reply("<think>hm</think>\nhi"), "hi", "hm"),
+    ("a stream", Reply(body=STREAM), "hi", "hm"),
+    ("a stream with comments", Reply(body=": wait\n\n" + STREAM.replace("\n\n", "\r\n\r\n")),
+     "hi", "hm"),
     ("only the end of think", Reply("hm</think>hi"), "hi", "hm"),
     (
         "mistral parts",
