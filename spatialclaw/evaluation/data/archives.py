@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import IO
 
@@ -97,10 +98,22 @@ def take(archive: Path, member: str, path: Path) -> None:
         ) from error
 
 
+@lru_cache(maxsize=8)
+def _zip(archive: Path, size: int, time_ns: int) -> zipfile.ZipFile:
+    """An archive kept open: its list of members is read once. Size and time tell a new one apart.
+
+    Reading several members at once is safe: `zipfile` takes turns on the file.
+    """
+    return zipfile.ZipFile(archive)
+
+
 @contextmanager
 def _member(archive: Path, member: str) -> Iterator[IO[bytes]]:
     if archive.name.lower().endswith(".zip"):
-        with zipfile.ZipFile(archive) as opened, opened.open(member) as stream:
+        stat = archive.stat()
+        with _LOCK:
+            opened = _zip(archive, stat.st_size, stat.st_mtime_ns)
+        with opened.open(member) as stream:
             yield stream
         return
     # A compressed tar is read from its start for each member; a plain one is jumped through.
