@@ -41,6 +41,9 @@ def describe(
     lines: list[str] = []
     line: int | None = None
     if isinstance(value, SyntaxError):
+        if name == "_IncompleteInputError":  # Python 3.13: for consoles, which ask for more
+            name, etype = "SyntaxError", SyntaxError
+            value = SyntaxError(*value.args)
         line = value.lineno
         lines = [text for text in traceback.format_exception_only(etype, value) if text]
         if lines:
