@@ -18,6 +18,7 @@ spoils them (the truth stays), so that loops, prompts and primitives can be comp
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import shutil
@@ -211,16 +212,20 @@ def dataset(text: str, cache: Path, tell: Callable[[str], None]) -> Dataset:
     out = cache / f"v{VERSION}-seed{seed}-{degrade}"
     listing = out / f"questions-{wanted}.jsonl"
     if not listing.is_file():
-        tell(f"drawing {wanted} questions of {NAME} in {out}, once")
-        made = generate(
-            out,
-            wanted,
-            seed,
-            degrade=degrade,
-            jobs=os.cpu_count() or 1,
-            progress=lambda done, whole: tell(f"{done} of {whole} questions"),
-        )
-        write_once(listing, made.read_bytes())
+        out.mkdir(parents=True, exist_ok=True)
+        with (out / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be drawing the same
+            if not listing.is_file():
+                tell(f"drawing {wanted} questions of {NAME} in {out}, once")
+                made = generate(
+                    out,
+                    wanted,
+                    seed,
+                    degrade=degrade,
+                    jobs=os.cpu_count() or 1,
+                    progress=lambda done, whole: tell(f"{done} of {whole} questions"),
+                )
+                write_once(listing, made.read_bytes())
     return read_custom(listing, out, f"{NAME}@{text}" if text else NAME)
 
 

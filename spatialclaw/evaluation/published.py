@@ -57,7 +57,7 @@ def published(name: str) -> list[Figure]:
     return sorted(found, key=lambda f: (f.metric != "mean", f.metric, -f.percent))
 
 
-def published_lines(name: str, *, most: int = 8) -> list[str]:
+def published_lines(name: str, *, most: int = 4) -> list[str]:
     """The best figures of each metric as one line each, for people."""
     lines: list[str] = []
     metrics: dict[str, list[Figure]] = {}
