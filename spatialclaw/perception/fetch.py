@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import shutil
 import time
 from pathlib import Path
@@ -116,7 +117,9 @@ def _from_hub(info: ModelInfo, revision: str | None, progress: Progress) -> Lock
             info.hub, revision=asked, files_metadata=True, timeout=30
         )
         commit = str(found.sha)
-        listed = {file.rfilename: file for file in found.siblings or []}
+        listed = {file.rfilename: file for file in found.siblings or [] if _is_plain(file)}
+        if not re.fullmatch(r"[0-9a-f]{40}", commit):
+            raise PerceptionError(f"{endpoint} gives {commit[:60]!r} as the commit of {info.hub}")
         names = _complete(info, list(listed), f"{endpoint}/{info.hub}")
         home = weights.place(info) / "snapshots" / commit
         known = before.files if before and before.revision == commit else {}
@@ -152,6 +155,13 @@ def _from_hub(info: ModelInfo, revision: str | None, progress: Progress) -> Lock
             _remove(home / name)
             raise
     return weights.locked(info, commit, names, endpoint)
+
+
+def _is_plain(listed: Any) -> bool:
+    """Whether a name stays inside the repository's folder, and a digest is one."""
+    parts = str(listed.rfilename).split("/")
+    digest = listed.lfs.sha256 if listed.lfs is not None else "0" * 64
+    return not {"", ".", ".."} & set(parts) and bool(re.fullmatch(r"[0-9a-f]{64}", str(digest)))
 
 
 def _download(info: ModelInfo, listed: Any, commit: str, endpoint: str) -> None:
@@ -190,6 +200,10 @@ def _download(info: ModelInfo, listed: Any, commit: str, endpoint: str) -> None:
                         for chunk in reply.iter_bytes(chunk_size=1 << 18):
                             stream.write(chunk)
                             advance(len(chunk))
+                            if stream.tell() > size:
+                                raise _wrong_size(info, name, size)
+                if part.stat().st_size < size:
+                    raise _wrong_size(info, name, size)
             except httpx.TransportError as error:
                 gained = part.exists() and part.stat().st_size > have
                 failures = 0 if gained else failures + 1
@@ -197,10 +211,20 @@ def _download(info: ModelInfo, listed: Any, commit: str, endpoint: str) -> None:
                     raise
                 logging.getLogger(__name__).info("going on after: %s", error)
                 time.sleep(0.5 * failures)
+            except PerceptionError:
+                part.unlink(missing_ok=True)
+                raise
     target = weights.place(info) / "snapshots" / commit / name
     target.parent.mkdir(parents=True, exist_ok=True)
     target.unlink(missing_ok=True)
     target.symlink_to(os.path.relpath(blob, target.parent))
+
+
+def _wrong_size(info: ModelInfo, name: str, size: int) -> PerceptionError:
+    return PerceptionError(
+        f"{name} of {info.name} has not the {size} bytes that the hub lists",
+        hint="It was not kept; try again, or another HF_ENDPOINT",
+    )
 
 
 def _complete(info: ModelInfo, names: list[str], where: str) -> list[str]:

@@ -217,6 +217,31 @@ def test_a_damaged_file_is_fetched_again(hub):
     assert weights.check(INFO) == []
 
 
+def test_a_hub_cannot_write_elsewhere(hub, cache):
+    """Names and commits come from whoever HF_ENDPOINT names."""
+    hub.files["model/../../../../evil.safetensors"] = b"evil"
+    pull(INFO)
+    assert "model/../../../../evil.safetensors" not in weights.read_lock(INFO).files
+    assert not list(cache.parent.rglob("*evil*"))
+    hub.commit = "../../../../../elsewhere"
+    with pytest.raises(PerceptionError, match="as the commit of"):
+        pull(INFO, revision="main")
+    hub.commit = COMMIT
+    hub.stated["model.safetensors"] = {"sha256": "../../../../evil"}
+    with pytest.raises(PerceptionError, match="no safetensors"):
+        pull(INFO, revision="main")
+
+
+@pytest.mark.parametrize("difference", [-1000, 1000])
+def test_a_size_that_is_not_true_ends_the_fetch(hub, difference):
+    hub.stated["model.safetensors"] = {"size": len(FILES["model.safetensors"]) + difference}
+    with pytest.raises(PerceptionError, match=r"not the .* bytes that the hub lists"):
+        pull(INFO)
+    hub.stated.clear()
+    pull(INFO)
+    assert weights.check(INFO) == []
+
+
 def test_no_room_is_said_before_anything_is_fetched(hub):
     hub.stated["model.safetensors"] = {"size": 10**17}
     with pytest.raises(PerceptionError, match=r"needs 100000.0 TB.*HF_HUB_CACHE"):
