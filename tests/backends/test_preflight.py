@@ -55,18 +55,31 @@ async def check(
     return chat
 
 
+UNUSABLE: dict[str, tuple[dict[str, Any], dict[str, Any], type[BackendError], str]] = {
+    "wrong key": (
+        {"api_key": "right"}, {"api_key": "wrong-key"}, BackendRejected, "key is refused",
+    ),
+    "no key": ({"api_key": "right", "list_models": False}, {}, BackendRejected, "wants a key"),
+    "unknown model": (
+        {"models": ["qwen3-vl-8b"]}, {"model": "qwen3-vl"}, BackendRejected, "has no model",
+    ),
+    "unknown model, models not listed": (
+        {"list_models": False}, {"model": "nobody"}, BackendRejected, "does not exist",
+    ),
+    "several models, none named": (
+        {"models": ["a", "b"]}, {"model": None}, BackendRejected, "has 2 models",
+    ),
+    "blind model": ({"check": blind}, {}, BackendRejected, "takes no pictures"),
+    "a web page": ({"check": lambda r: FAULTS["html"]}, {}, BackendReplyError, "HTML"),
+    "no money left": (
+        {"check": lambda r: FAULTS["429 quota"]}, {}, BackendRejected, "payment",
+    ),
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("server", "options", "error", "says"),
-    [
-        ({"api_key": "right"}, {"api_key": "wrong-key"}, BackendRejected, "key is refused"),
-        ({"api_key": "right", "list_models": False}, {}, BackendRejected, "wants a key"),
-        ({"models": ["qwen3-vl-8b"]}, {"model": "qwen3-vl"}, BackendRejected, "has no model"),
-        ({"list_models": False}, {"model": "nobody"}, BackendRejected, "does not exist"),
-        ({"models": ["a", "b"]}, {"model": None}, BackendRejected, "has 2 models"),
-        ({"check": blind}, {}, BackendRejected, "takes no pictures"),
-        ({"check": lambda r: FAULTS["html"]}, {}, BackendReplyError, "HTML"),
-        ({"check": lambda r: FAULTS["429 quota"]}, {}, BackendRejected, "payment"),
-    ],
+    [pytest.param(*row, id=name) for name, row in UNUSABLE.items()],
 )
 async def test_what_cannot_work_is_told_in_one_line(
     server: dict[str, Any], options: dict[str, Any], error: type[BackendError], says: str
