@@ -203,6 +203,10 @@ class Index:
             if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
                 continue
             below = f"{key}/{entry.name}" if key else entry.name
+            known = self._changed.get(below)
+            if known is not None and known == _changed_at(entry):
+                yield _Found(below, Path(entry.path), known, evaluation)
+                continue
             yield from self._folder(Path(entry.path), below, depth + 1, evaluation)
 
     def _read(self, found: _Found) -> None:
@@ -216,6 +220,13 @@ class Index:
         with self._lock:
             self._rows[found.key] = row
             self._changed[found.key] = found.changed
+
+
+def _changed_at(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_mtime_ns
+    except OSError:  # it went away
+        return -1
 
 
 def _outcome(result: Any) -> str:
