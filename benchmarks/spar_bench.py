@@ -29,6 +29,14 @@ def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, A
     return "letter-spar", {}
 
 
+_PROMPTS = {
+    "choice": "Answer with the option's letter alone.",
+    "number": "Answer with a single word or phrase.",
+    "integer": "Answer with a single word or phrase.",
+    "motion5": "Answer in this form, metres and degrees, without blanks: "
+    "move_right:0.5,move_up:0.1,move_forward:1.0,rotate_left:10,rotate_down:5 (or left, down, "
+    "backward, right, up).",
+}
 _BOXES = ("position_matching", "camera_motion_infer")
 
 
@@ -56,13 +64,9 @@ def row(record: Record, files: Files) -> Row:
         task=task,
         extra=("task", "format_type"),
         tags=("img_type", "source"),
-        format="text" if truth.type == "motion5" else None,
+        format="json" if truth.type == "motion5" else None,
         group_path=(level(task), task),
-        prompt={
-            "suffix": f"{letter}Answer with the option's letter alone."
-            if truth.type == "choice"
-            else "Answer with a single word or phrase."
-        },
+        prompt={"suffix": letter + _PROMPTS[truth.type]},
     )
 
 

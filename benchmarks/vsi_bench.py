@@ -15,12 +15,13 @@ from spatialclaw.evaluation.source import Record, Source, Subset
 __all__ = ["BENCHMARK"]
 
 
-_NUMBERS = (
-    "object_abs_distance",
-    "object_counting",
-    "object_size_estimation",
-    "room_size_estimation",
-)
+_UNITS = {
+    "object_abs_distance": "m",
+    "object_counting": "count",
+    "object_size_estimation": "cm",
+    "room_size_estimation": "m^2",
+}
+_NUMBERS = tuple(_UNITS)
 
 
 def rule(question_type: str, extra: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -47,6 +48,7 @@ def row(record: Record, files: Files) -> Row:
         extra=("dataset", "scene_name", "pruned"),
         tags=("dataset",),
         group=scene,
+        unit=_UNITS.get(kind),
         prompt={
             "prefix": "These are frames of a video.",
             "suffix": "Please answer the question using a single word or number."

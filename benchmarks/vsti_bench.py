@@ -50,6 +50,7 @@ def row(record: Record, files: Files) -> Row:
         extra=("mc_answer", "ground_truth"),
         tags=("dataset",),
         group=str(record.get("scene_name") or path),
+        unit="m" if numeric else None,
         frame_refs=tuple(_named_frames(question)),
     )
 

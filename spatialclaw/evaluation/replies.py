@@ -26,8 +26,9 @@ def written_reply(row: Row, answer: Any) -> str:
 
     Args:
         row: The question.
-        answer: A typed value, or an `Answer`, whose value is taken. Points in pixels of the row's
-            picture are divided by its size where the benchmark wants fractions.
+        answer: A typed value, or an `Answer`, whose value is taken and converted to the row's unit.
+            Points in pixels of the row's picture are divided by its size where the benchmark wants
+            fractions.
 
     Returns:
         The text; "" for no answer.
@@ -35,8 +36,21 @@ def written_reply(row: Row, answer: Any) -> str:
     value = getattr(answer, "value", answer)
     if value is None or value == "":
         return ""
+    value = _in_unit(value, getattr(answer, "unit", None), row.unit or row.truth.unit)
     form = find_benchmark(row.benchmark).form
     return form.replace("{}", _plain(row, value))
+
+
+def _in_unit(value: Any, unit: str | None, wanted: str | None) -> Any:
+    """A number in the unit that is asked for, where both are known and of one kind."""
+    from spatialclaw.agent.units import canonical_unit, convert, dimension
+
+    own, target = canonical_unit(unit), canonical_unit(wanted)
+    if not own or not target or own == target or isinstance(value, bool):
+        return value
+    if not isinstance(value, int | float) or dimension(own) != dimension(target):
+        return value
+    return convert(float(value), own, target)
 
 
 def _plain(row: Row, value: Any) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from layouts import ERQA_TEXT, LAYOUTS, POLYGON, erqa, jpeg, put, tfrecord
 
+from spatialclaw.agent.types import Answer
 from spatialclaw.evaluation.benchmark import all_benchmarks, find_benchmark
 from spatialclaw.evaluation.data import fetch, load_dataset
 from spatialclaw.evaluation.replies import written_reply
@@ -200,6 +201,8 @@ def test_replies_are_written_as_scorers_want_them(tmp_path: Path) -> None:
         assert row is not None
         assert written_reply(row, row.truth.value.lower()) == expected
     row = load("vsi-bench", _mk(tmp_path, "v")).rows[2]
+    assert written_reply(row, Answer(172222.5, "", unit="cm^2", answer_type="number")) == "17.22225"
+    assert written_reply(row, Answer(17.5, "", unit="kg", answer_type="number")) == "17.5"
     assert written_reply(row, 1234.5) == "1234.5"
     assert written_reply(row, 0.00001) == "0.00001"
     assert written_reply(row, -2) == "-2"
