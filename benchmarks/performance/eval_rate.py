@@ -52,26 +52,48 @@ class LoopWatch:
 
 
 class MemoryWatch(threading.Thread):
-    """Memory (PSS) of this process and its children, sampled."""
+    """Memory (PSS) and processor time of this process and its children, sampled.
 
-    def __init__(self, every: float = 5.0) -> None:
+    Args:
+        every: Seconds between two looks at the processor time; memory takes ten times as long.
+        besides: A child that is not looked at.
+    """
+
+    def __init__(self, every: float = 0.5, *, besides: int = 0) -> None:
         super().__init__(daemon=True)
         self._every = every
+        self._besides = besides
         self._done = threading.Event()
+        self._processor: dict[int, float] = {}
         self.samples: list[tuple[float, float, float]] = []
 
     def run(self) -> None:
         """Samples until `end`."""
         started = time.monotonic()
+        looks = 0
         while not self._done.wait(self._every):
-            own = psutil.Process().memory_info().rss / 1e6
-            children = 0.0
-            for child in psutil.Process().children(recursive=True):
+            looks += 1
+            own = psutil.Process()
+            children = [c for c in own.children(recursive=True) if c.pid != self._besides]
+            kernels = 0.0
+            for process in (own, *children):
                 try:
-                    children += child.memory_full_info().pss / 1e6
+                    times = process.cpu_times()
+                    self._processor[process.pid] = times.user + times.system
+                    if looks % 10 == 0 and process is not own:
+                        kernels += process.memory_full_info().pss / 1e6
                 except psutil.Error:
                     continue  # it has just ended
-            self.samples.append((time.monotonic() - started, own, children))
+            if looks % 10 == 0:
+                now = time.monotonic() - started
+                self.samples.append((now, own.memory_info().rss / 1e6, kernels))
+
+    @property
+    def processor_seconds(self) -> tuple[float, float]:
+        """Of this process, and of its children as far as they were seen."""
+        total = dict(self._processor)
+        own = total.pop(psutil.Process().pid, 0.0)
+        return own, sum(total.values())
 
     def end(self) -> None:
         """Ends it."""
@@ -113,7 +135,7 @@ def main() -> None:
             {"backend": "openai", "base_url": base_url, "model": name,
              "interface": options.interface}
         )  # fmt: skip
-        memory = MemoryWatch()
+        memory = MemoryWatch(besides=server.pid or 0)
         memory.start()
         evaluation.evaluate(
             evaluation.Plan(
@@ -152,6 +174,8 @@ def _print(
           f"{options.latency:g} s each: {seconds:.1f} s")  # fmt: skip
     print(f"rate {len(results) / seconds:.2f}/s, ideal {options.questions / ideal:.2f}/s, "
           f"ratio {100 * ideal / seconds:.0f} %")  # fmt: skip
+    own, kernels = (1000 * part / len(results) for part in memory.processor_seconds)
+    print(f"processor time a question: {own:.0f} ms here, {kernels:.0f} ms in kernels")
     if len(memory.samples) > 3:
         third = len(memory.samples) // 3
         for name, column in (("this process", 1), ("kernels", 2)):

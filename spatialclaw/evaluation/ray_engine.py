@@ -26,7 +26,7 @@ from spatialclaw.evaluation.asking import Asker, Ended
 from spatialclaw.evaluation.rows import Row
 from spatialclaw.evaluation.throttle import OutOfMoney, Purse
 
-__all__ = ["RayEngine", "Worker", "pack", "unpack"]
+__all__ = ["RayEngine", "Worker", "connect_ray", "pack", "unpack"]
 
 START_SECONDS = 300.0
 
@@ -269,10 +269,22 @@ class RayEngine:
                 await self._free.wait()
 
 
+def connect_ray(address: str | None = None) -> None:
+    """Connects this process to a cluster, unless it is connected; None takes one on this machine.
+
+    Raises:
+        UsageError: Ray is not installed, or there is no cluster there.
+    """
+    ray = _ray()
+    if not ray.is_initialized():
+        _connect(ray, address, 1)
+
+
 def _ray() -> Any:
-    # Said once here instead of warned of; and a busy machine takes its time to start a node.
+    # Otherwise Ray warns of it at every start.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "240")
+    # A busy machine takes its time to start a node's agent, and the node dies of waiting for it.
+    os.environ.setdefault("RAY_agent_register_timeout_ms", "120000")
     try:
         import ray
     except ImportError:

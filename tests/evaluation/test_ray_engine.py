@@ -60,3 +60,15 @@ def test_a_lost_worker_loses_nothing(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "same table: True; same result of every question: True" in done.stdout
+
+
+@pytest.mark.slow
+def test_perception_as_deployments() -> None:
+    pytest.importorskip("ray.serve")
+    done = subprocess.run(
+        [sys.executable, "-m", "evaluation.ray_serve_check"],
+        cwd=ROOT / "tests", capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    for word in ("batched", "refused", "replicas", "missing"):
+        assert word in done.stdout
