@@ -275,6 +275,38 @@ def test_sam3_follows_with_ids_that_stay(hub):
         assert masks[:, columns].sum(axis=1).max() <= 1
 
 
+def test_sam3_drops_duplicates_and_specks_without_code_from_the_hub(hub):
+    from scipy import ndimage
+    from transformers.models.sam3_video import modeling_sam3_video
+
+    from spatialclaw.perception.adapters.mask_parts import MaskParts
+
+    adapter = sam3.Sam3Video()
+    adapter.load("cpu")
+    assert isinstance(modeling_sam3_video.cv_utils_kernel, MaskParts)
+    masks = torch.full((3, 40, 40), -5.0)
+    masks[0, 5:20, 5:20] = 5
+    masks[1, 6:20, 5:20] = 5  # the same thing again, less sure
+    masks[2, 25:35, 25:35] = 5
+    chances = torch.tensor([0.9, 0.8, 0.7])
+    keep = modeling_sam3_video.nms_masks(chances, masks, 0.5, 0.5)
+    assert keep.tolist() == [True, False, True]
+    holed = torch.full((1, 1, 41, 40), -5.0)
+    holed[0, 0, 5:30, 5:30] = 5
+    holed[0, 0, 10:12, 10:12] = -5  # a hole of 4
+    holed[0, 0, 38, 38] = 5  # a speck
+    clean = modeling_sam3_video.fill_holes_in_mask_scores(holed, 16) > 0
+    assert clean[0, 0, 5:30, 5:30].all()
+    assert not clean[0, 0, 38, 38]
+    rng = np.random.default_rng(0)
+    noise = rng.random((2, 1, 30, 44)) > 0.6
+    _, counts = MaskParts().cc_2d(torch.from_numpy(noise.astype(np.uint8)))
+    for one, told in zip(noise[:, 0], counts[:, 0].numpy(), strict=True):
+        labels, _ = ndimage.label(one, np.ones((3, 3)))
+        sizes = np.bincount(labels.ravel())
+        np.testing.assert_array_equal(told[one], sizes[labels[one]])
+
+
 def test_words_without_sam3_are_a_detectors_boxes_cut_out(hub, monkeypatch):
     adapter = composite.GroundedSam2()
     assert adapter.available() is None

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from spatialclaw.perception.adapter import Adapter, Call, Image, ModelInfo, Output
-from spatialclaw.perception.adapters import pixels
+from spatialclaw.perception.adapters import mask_parts, pixels
 from spatialclaw.perception.adapters.common import (
     TOKENIZER,
     TorchAdapter,
@@ -114,6 +114,7 @@ class Sam3Video(TorchAdapter):
     def _open(self, folder: Path) -> dict[str, Any]:
         from transformers import AutoTokenizer, Sam3VideoModel
 
+        mask_parts.provide()
         return {
             "model": self._model(Sam3VideoModel, folder),
             "words": AutoTokenizer.from_pretrained(folder, local_files_only=True),
