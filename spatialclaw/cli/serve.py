@@ -33,6 +33,10 @@ def serve(
     max_body: Annotated[
         int, typer.Option(min=1, max=1024, help="megabytes that a request may have")
     ] = 64,
+    stop: Annotated[
+        bool,
+        typer.Option("--stop", help="end the perception service of this machine, and only that"),
+    ] = False,
 ) -> int:
     """Serve the perception models of this machine to other machines.
 

@@ -211,9 +211,8 @@ class Engine:
                 hint="a smaller model, or a larger SPATIALCLAW_PERCEPTION_MEMORY",
             )
         async with self._loading:
-            while self._in_use() + needed > self._memory:
-                if not await self._unload_idle(lane):
-                    break
+            while self._is_short(needed) and await self._unload_idle(lane):
+                continue
             return await ModelProcess.start(
                 adapter.info.name,
                 registry.revision_of(adapter),
@@ -221,12 +220,16 @@ class Engine:
                 limit=self._memory,
             )
 
-    def _in_use(self) -> int:
-        processes = [lane.process for lane in self.lanes.values() if lane.process is not None]
-        gpu = sum(process.gpu_memory for process in processes)
-        return max(gpu, sum(process.memory for process in processes if not process.gpu_memory))
+    def _is_short(self, needed: int = 0) -> bool:
+        """Whether the models, and one more that needs so much, exceed what they may take."""
+        loaded = [lane.process for lane in self.lanes.values() if lane.process is not None]
+        total = max((process.gpu_total for process in loaded), default=0)
+        if total and sum(process.gpu_memory for process in loaded) + needed > 0.9 * total:
+            return True
+        main = sum(process.memory for process in loaded)
+        return main + (0 if total else needed) > self._memory
 
-    async def _unload_idle(self, besides: Lane, *, everything: bool = False) -> bool:
+    async def _unload_idle(self, besides: Lane | None, *, everything: bool = False) -> bool:
         """Unloads the model that was used longest ago (or all that rest); whether one was."""
         resting = [
             lane
@@ -267,8 +270,10 @@ class Engine:
             if lane.process is None or lane.running or lane.waiting:
                 continue
             idle = now - lane.used > self.limits.model_idle_seconds
-            if idle or max(lane.process.memory, lane.process.gpu_memory) > self._memory:
+            if idle or lane.process.memory > self._memory:
                 await lane.unload()
+        while self._is_short() and await self._unload_idle(None):
+            continue
 
     def describe(self) -> dict[str, Any]:
         """What there is at this moment, for people and tests."""

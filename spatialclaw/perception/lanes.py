@@ -188,6 +188,7 @@ class Lane:
     async def _gather(self) -> None:
         """Waits a little for calls to come along, and for runs whose turn it would be."""
         until = time.monotonic() + GATHER_SECONDS
+        latest = until + 3 * GATHER_SECONDS
         while (left := until - time.monotonic()) > 0:
             enough = self.batch_limit == 1 or self.waiting >= self.batch_limit
             if enough and not self._absent():
@@ -197,6 +198,7 @@ class Lane:
                 await asyncio.wait_for(self._arrived.wait(), left)
             except TimeoutError:
                 return
+            until = min(max(until, time.monotonic() + GATHER_SECONDS / 2), latest)
 
     def _take(self) -> list[Job]:
         """The next batch: one call of each run in turn, then again until it is full.

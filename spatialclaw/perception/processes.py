@@ -84,6 +84,7 @@ class ModelProcess:
         device: Where the model is.
         memory: Main memory of the process as it last said, bytes.
         gpu_memory: Memory of the GPU likewise.
+        gpu_total: What that GPU has, 0 where the model is on none.
     """
 
     def __init__(
@@ -94,6 +95,7 @@ class ModelProcess:
         self.device = ""
         self.memory = 0
         self.gpu_memory = 0
+        self.gpu_total = 0
         self._process = process
         self._sock = sock
 
@@ -153,6 +155,7 @@ class ModelProcess:
             raise Crashed(await self._why()) from error
         self.memory = int(reply.get("memory", 0))
         self.gpu_memory = int(reply.get("gpu_memory", 0))
+        self.gpu_total = int(reply.get("gpu_total", 0))
         return reply, given
 
     async def _why(self) -> str:

@@ -122,14 +122,16 @@ def describe(error: BaseException, model: str) -> dict[str, Any]:
 
 
 def usage() -> dict[str, int]:
-    """Memory of this process, and what torch holds of the GPU where it is loaded; bytes."""
+    """Memory of this process, what torch holds of the GPU, and what that has; bytes."""
     import psutil
 
     torch = sys.modules.get("torch")
-    gpu = 0
+    gpu = gpu_total = 0
     if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
         gpu = int(torch.cuda.memory_reserved())
-    return {"memory": int(psutil.Process().memory_info().rss), "gpu_memory": gpu}
+        gpu_total = int(torch.cuda.mem_get_info()[1])
+    memory = int(psutil.Process().memory_info().rss)
+    return {"memory": memory, "gpu_memory": gpu, "gpu_total": gpu_total}
 
 
 def _load(name: str, device: str, limit: int) -> tuple[Adapter | None, dict[str, Any]]:

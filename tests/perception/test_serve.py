@@ -21,7 +21,7 @@ from service_home import Home, picture, query
 
 from spatialclaw.cli.app import load_commands, run_program
 from spatialclaw.errors import PerceptionError
-from spatialclaw.perception.client import Shared
+from spatialclaw.perception.client import LocalClient, Shared
 from spatialclaw.perception.packed import unpack
 from spatialclaw.perception.remote import Directory, RemoteClient
 from spatialclaw.perception.wire import picture_hash
@@ -235,6 +235,18 @@ def test_a_short_token_and_a_taken_port(
         taken.listen()
         assert run_program(["serve", "--port", str(taken.getsockname()[1])]) == 3
     assert "cannot be listened on" in capsys.readouterr().err
+
+
+async def test_the_service_of_this_machine_ends_when_told(
+    home: Home, shared: list[Shared], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load_commands()
+    client = LocalClient()
+    await client.call(query("test_edges", shared[:1]))
+    await client.aclose()
+    for line in ("the perception service was ended\n", "no perception service runs\n"):
+        assert run_program(["serve", "--stop"]) == 0
+        assert capsys.readouterr().out == line
 
 
 def test_a_question_whose_perception_server_is_away_ends_with_status_3(
