@@ -1,4 +1,4 @@
-"""Makes the pictures of the documentation from real runs over the examples: python docs/pictures.py.
+"""Makes the pictures of the documentation from real runs: python docs/pictures.py.
 
 The builtin backend answers, so that no key is needed and the pictures come out the same.
 """

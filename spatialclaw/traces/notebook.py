@@ -76,7 +76,7 @@ def notebook(run: Run, folder: Path) -> dict[str, Any]:
             cells.append(_markdown(plain_markdown(thought), "thought"))
         if step.kept:
             count += 1
-            cells.append(_code(step.code, count, _outputs(run, step, count), "cell"))
+            cells.append(_code(step.code.rstrip("\n"), count, _outputs(run, step, count), "cell"))
         else:
             cells.append(_undone(run, step))
     cells += _answer(run, steps, count + 1)

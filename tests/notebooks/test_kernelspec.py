@@ -1,0 +1,196 @@
+"""The kernel `spatialclaw` in any Jupyter, and the agent in an ordinary one."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+nbformat = pytest.importorskip("nbformat")
+nbclient = pytest.importorskip("nbclient")
+
+pytestmark = pytest.mark.kernel
+
+
+def execute(cells: list[str], folder: Path, kernel: str = "spatialclaw", **more: Any) -> list[Any]:
+    """The cells of a notebook after they were executed."""
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
+    client = nbclient.NotebookClient(
+        notebook,
+        timeout=120,
+        kernel_name=kernel,
+        resources={"metadata": {"path": str(folder)}},
+        **more,
+    )
+    client.execute()
+    return list(notebook.cells)
+
+
+def text(cell: Any) -> str:
+    parts = []
+    for output in cell.outputs:
+        parts.append(output.get("text") or output.get("data", {}).get("text/plain") or "")
+        parts.append(output.get("evalue") or "")
+    return "\n".join(parts)
+
+
+def test_install_and_remove(
+    program: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prefix = tmp_path / "a prefix é"
+    folder = tmp_path / "media"
+    options = ["--prefix", prefix, "--confine", "process", "--memory", 512, "--folder", folder]
+    assert program("kernelspec", "install", *options) == 0
+    path = Path(capsys.readouterr().out.strip())
+    assert path == prefix / "share" / "jupyter" / "kernels" / "spatialclaw"
+    spec = json.loads((path / "kernel.json").read_text())
+    config = spec["metadata"]["kernel_provisioner"]["config"]
+    assert config == {
+        "confine": "process",
+        "memory_bytes": 512 * 1024**2,
+        "folders": [str(folder)],
+    }
+    assert spec["argv"][0] == sys.executable
+    assert program("kernelspec", "remove", "--prefix", prefix) == 0
+    assert not path.exists()
+    assert program("kernelspec", "remove", "--prefix", prefix) == 2
+    assert "no kernel" in capsys.readouterr().err
+
+
+def test_mistakes(
+    program: Callable[..., int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert program("kernelspec", "install", "--prefix", tmp_path, "--confine", "x") == 2
+    assert program("kernelspec", "install", "--prefix", tmp_path, "--name", "a b/c") == 2
+    assert program("kernelspec", "install", "--prefix", tmp_path, "--user") == 2
+    (tmp_path / "file").touch()
+    assert program("kernelspec", "install", "--prefix", tmp_path / "file") == 2
+    foreign = tmp_path / "share" / "jupyter" / "kernels" / "other"
+    foreign.mkdir(parents=True)
+    (foreign / "kernel.json").write_text('{"argv": ["ruby"]}')
+    assert program("kernelspec", "remove", "--prefix", tmp_path, "--name", "other") == 2
+    assert "Nothing was removed" in capsys.readouterr().err
+    assert foreign.exists()
+
+
+def test_names_are_there_and_media_are_loaded_from_the_notebooks_folder(
+    jupyter: Path, examples: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "my street.mp4").symlink_to(examples / "street.mp4")
+    cells = execute(
+        [
+            "print(callable(segment), len(frames))",
+            "from spatialclaw.notebook import load\nload('my street.mp4', frames=6)",
+            "frames[1]",
+            "print(len(frames), len(frames.read(times=[0.2, 0.4])))",
+            "try:\n    load('gone.jpg')\nexcept Exception as e:\n    print(type(e).__name__, e)",
+        ],
+        tmp_path,
+    )
+    assert text(cells[0]).strip() == "True 0"
+    assert "6 frames" in text(cells[1])
+    assert "text/html" in cells[2].outputs[0].data
+    assert text(cells[3]).strip() == "6 2"
+    assert "gone.jpg" in text(cells[4])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="strict needs Linux")
+def test_the_kernel_is_confined_like_the_agents(
+    jupyter: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("the secret")
+    monkeypatch.setenv("MY_API_KEY", "sk-0123456789")
+    cells = execute(
+        [
+            f"print(open({str(secret)!r}).read())",
+            "from spatialclaw.notebook import load\nload('secret.txt')",
+            "import os; print(sorted(k for k in os.environ if 'KEY' in k), os.getcwd())",
+            "import socket; socket.create_connection(('127.0.0.1', 22), 1)",
+            f"open({str(tmp_path / 'new')!r}, 'w')",
+            "print('alive')",
+        ],
+        tmp_path,
+        allow_errors=True,
+    )
+    said = "\n".join(map(text, cells))
+    assert "the secret" not in said
+    assert "FileNotFoundError" in str(cells[0].outputs)
+    assert "secret.txt" in text(cells[1])
+    assert text(cells[2]).startswith("[] ")
+    assert cells[3].outputs[0].output_type == cells[4].outputs[0].output_type == "error"
+    assert text(cells[5]).strip() == "alive"
+    assert not (tmp_path / "new").exists()
+
+
+def test_media_only_from_folders_that_were_allowed(
+    program: Callable[..., int],
+    examples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = ["--prefix", tmp_path / "p", "--folder", examples / "stereo", "--name", "narrow"]
+    assert program("kernelspec", "install", *options) == 0
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "p" / "share" / "jupyter"))
+    os.symlink(examples / "street.mp4", tmp_path / "link.mp4")
+    cells = execute(
+        [
+            "from spatialclaw.notebook import load",
+            f"print(load({str(examples / 'stereo')!r}))",
+            f"load({str(examples / 'street.mp4')!r})",
+            "load('link.mp4')",
+        ],
+        tmp_path,
+        kernel="narrow",
+        allow_errors=True,
+    )
+    assert "2 frames" in text(cells[1])
+    assert "outside the folders" in text(cells[2])
+    assert "outside the folders" in text(cells[3])
+
+
+@pytest.mark.slow
+def test_the_agent_in_an_ordinary_kernel(examples: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ipykernel")
+    cells = execute(
+        [
+            "%load_ext spatialclaw",
+            f"%%ask {str(examples / 'room')!r} --backend builtin --runs-dir {str(tmp_path)!r}\n"
+            "How far is the suitcase from the bin?",
+            "print(answer.value, answer.unit, session.run_dir.exists())",
+            "%%spatial\nprint('other', round(float(other), 1))",
+            "%spatial snapshot before",
+            "%%ask\nHow many chairs are in this room?",
+            "print(answer.value)",
+            "%%ask gone.jpg\nHow far?",
+            "%spatial close",
+            "%spatial",
+        ],
+        tmp_path,
+        kernel="python3",
+        allow_errors=True,
+    )
+    shown = text(cells[1])
+    assert "**Plan**" in str(cells[1].outputs)
+    assert "[cell 1," in shown
+    assert "[running]" not in shown  # every display was completed
+    assert "answered after" in shown
+    pictures = [o for o in cells[1].outputs if "image/jpeg" in o.get("data", {})]
+    assert pictures
+    value, unit, exists = text(cells[2]).split()
+    assert (unit, exists) == ("m", "True")
+    assert 1.5 < float(value) < 2.2
+    assert "other 1." in text(cells[3])
+    assert text(cells[6]).strip() == "2"
+    assert "gone.jpg" in text(cells[7])
+    assert "no session is open" in text(cells[9])
+
+
+def test_the_agent_is_refused_in_a_confined_kernel(jupyter: Path, tmp_path: Path) -> None:
+    cells = execute(["%load_ext spatialclaw", "%%ask a.jpg\nHow far?"], tmp_path, allow_errors=True)
+    assert "ordinary Python kernel" in text(cells[1])
