@@ -13,6 +13,7 @@ import typer
 
 from spatialclaw.cli.app import app, complain
 from spatialclaw.errors import PerceptionError, UsageError
+from spatialclaw.perception import starting
 
 __all__: list[str] = []
 
@@ -43,6 +44,10 @@ def serve(
     Clients set SPATIALCLAW_PERCEPTION_URL to the address and SPATIALCLAW_PERCEPTION_TOKEN to the
     token: that of SPATIALCLAW_SERVE_TOKEN, or one that is made and printed now. Stops at Ctrl-C.
     """
+    if stop:
+        ended = starting.stop()
+        print("the perception service was ended" if ended else "no perception service runs")
+        return 0
     if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("starlette") is None:
         raise UsageError(
             "serve needs starlette and uvicorn", hint='pip install "spatialclaw[serve]"'
