@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from spatialclaw.evaluation.benchmark import Benchmark
 from spatialclaw.evaluation.data import forms
 from spatialclaw.evaluation.data.build import make_row
 from spatialclaw.evaluation.data.files import Files
-from spatialclaw.evaluation.rows import Row
-from spatialclaw.evaluation.source import Record, Source
+from spatialclaw.evaluation.rows import Row, Truth
+from spatialclaw.evaluation.source import Record, Source, Subset
 
 __all__ = ["BENCHMARK"]
 
@@ -40,7 +41,33 @@ def row(record: Record, files: Files) -> Row:
     )
 
 
-SOURCE = Source(tables=("MMSI_Bench.parquet",))
+ORDERS = ("ABCD", "BCDA", "CDAB", "DABC")
+
+
+def circular(row: Row) -> Iterator[Row]:
+    """The question in four orders of its options; it counts when all four are right."""
+    if row.options is None or len(row.options) != 4:
+        yield row
+        return
+    for number, order in enumerate(ORDERS):
+        options = {key: row.options[old] for key, old in zip("ABCD", order, strict=True)}
+        letter = "ABCD"[order.index(row.truth.value)]
+        listed = ", ".join(f"{key}: {text}" for key, text in options.items())
+        yield replace(
+            row,
+            uid=f"{row.uid}/{order}",
+            index=4 * row.index + number,
+            options=options,
+            question_raw=f"{row.question}\nOptions: {listed}",
+            truth=Truth("choice", letter, letter),
+            group=row.uid,
+        )
+
+
+SOURCE = Source(
+    tables=("MMSI_Bench.parquet",),
+    subsets={"circular": Subset(4000, expand=circular)},
+)
 
 
 BENCHMARK = Benchmark(

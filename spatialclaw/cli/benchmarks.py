@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from spatialclaw.cli.app import app
+from spatialclaw.errors import SpatialclawError
 from spatialclaw.evaluation.benchmark import Benchmark, all_benchmarks, use_folder
+
+if TYPE_CHECKING:
+    from spatialclaw.evaluation.rows import Dataset
 
 __all__: list[str] = []
 
@@ -140,25 +144,40 @@ def prepare(
     def confirm(question: str) -> bool:
         return yes or (sys.stdin.isatty() and typer.confirm(question))
 
+    status = 0
     for name in names:
-        prepared = prepare_one(
-            name,
-            data_dir=data_dir,
-            revision=revision,
-            limit=limit,
-            check=check,
-            tell=lambda line: print(line, file=sys.stderr, flush=True),
-            confirm=confirm,
-        )
-        dataset = prepared.dataset
-        revised = dataset.revision[:20]
-        print(f"{dataset.benchmark}: {len(dataset.rows):,} questions, {revised}, {prepared.folder}")
-        for note in dataset.notes:
-            print(f"  note: {note}")
-        for line in dataset.missing[:10]:
-            print(f"  left out: {line}")
-        if len(dataset.missing) > 10:
-            print(f"  left out: {len(dataset.missing) - 10:,} more")
+        try:
+            prepared = prepare_one(
+                name,
+                data_dir=data_dir,
+                revision=revision,
+                limit=limit,
+                check=check,
+                tell=lambda line: print(line, file=sys.stderr, flush=True),
+                confirm=confirm,
+            )
+        except SpatialclawError as error:
+            if len(names) == 1:
+                raise
+            # The others are prepared all the same.
+            print(f"{name}: {error}", file=sys.stderr)
+            status = status or error.exit_status
+            continue
+        _say_prepared(prepared.dataset, prepared.folder)
+    if status:
+        raise typer.Exit(status)
+
+
+def _say_prepared(dataset: Dataset, folder: Path) -> None:
+    """One line, then what the user should know, then the rows that are left out."""
+    revised = dataset.revision[:20]
+    print(f"{dataset.benchmark}: {len(dataset.rows):,} questions, {revised}, {folder}")
+    for note in dataset.notes:
+        print(f"  note: {note}")
+    for line in dataset.missing[:10]:
+        print(f"  left out: {line}")
+    if len(dataset.missing) > 10:
+        print(f"  left out: {len(dataset.missing) - 10:,} more")
 
 
 @group.command()

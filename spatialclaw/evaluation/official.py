@@ -155,6 +155,18 @@ def _cvbench_image(scored: Scored) -> Figures:
     return {name: sum(halves) / len(halves)} | _pooled(scored)
 
 
+def _mmsi(scored: Scored) -> Figures:
+    """Accuracy; of the circular subset the share of questions right in all four orders."""
+    groups: dict[str, list[bool]] = defaultdict(list)
+    for result, score in scored:
+        name, slash, _ = result.uid.partition("/")
+        if slash:
+            groups[name].append(score > 0)
+    whole = [aggregate.group_circular(flags) for flags in groups.values() if len(flags) == 4]
+    found = {f"circular ({len(whole)} whole groups)": aggregate.pooled(whole)} if whole else {}
+    return found | _pooled(scored)
+
+
 def _omni3d(scored: Scored) -> Figures:
     """The total, and the four columns of the paper."""
     columns = sorted({r.tags["column"] for r, _ in scored if "column" in r.tags})
@@ -179,5 +191,6 @@ OFFICIAL: dict[str, Callable[[Scored], Figures]] = {
     "refspatial-bench": _robospatial,
     "cvbench-image": _cvbench_image,
     "omni3d-bench": _omni3d,
+    "mmsi-bench": _mmsi,
 }
 """By benchmark; for the others the pooled mean is the official figure too."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from spatialclaw.evaluation.rows import Row
 
 __all__ = ["Record", "RowProblem", "Source", "Subset"]
 
@@ -67,6 +69,7 @@ class Subset:
         keep: Which rows of the tables belong to it; None for all.
         aliases: Other names of the benchmark with this subset.
         media: As in `Source`; empty for the source's own.
+        expand: Makes several questions of one, such as all orders of its options.
     """
 
     count: int | None = None
@@ -74,6 +77,7 @@ class Subset:
     keep: Callable[[Record], bool] | None = None
     aliases: tuple[str, ...] = ()
     media: tuple[str, ...] = ()
+    expand: Callable[[Row], Iterable[Row]] | None = None
 
 
 @dataclass(frozen=True)
@@ -110,4 +114,5 @@ class Source:
             found.keep,
             found.aliases,
             found.media or self.media,
+            found.expand,
         )

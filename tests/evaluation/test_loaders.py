@@ -170,6 +170,17 @@ def test_mindcube_says_which_setting(tmp_path: Path) -> None:
     assert tasks == ["among", "translation", "rotation", "around"]
 
 
+def test_circular_orders_of_options(tmp_path: Path) -> None:
+    rows = load("mmsi-bench@circular", tmp_path).rows
+    assert len(rows) == 16
+    first = rows[:4]
+    assert [row.uid for row in first] == ["777/ABCD", "777/BCDA", "777/CDAB", "777/DABC"]
+    assert {(row.options or {})[row.truth.value] for row in first} == {"Left"}
+    assert [row.truth.value for row in first] == ["A", "D", "C", "B"]
+    assert first[1].question_raw.endswith("Options: A: Right, B: Behind, C: In front, D: Left")
+    assert all(scored(row, written_reply(row, row.truth.value)) == 1.0 for row in rows)
+
+
 def test_groups(tmp_path: Path) -> None:
     rows = load("dsi-bench", tmp_path).rows
     assert {row.uid.split("/")[0] for row in rows} == {"std", "hflip", "reverse", "reverse_hflip"}

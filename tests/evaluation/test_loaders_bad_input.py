@@ -59,7 +59,7 @@ def vsi(tmp_path: Path, *rows: dict[str, Any]) -> Any:
     ("changes", "said"),
     [
         ({"scene_name": "gone"}, "arkitscenes/gone.mp4 is missing"),
-        ({"id": 1}, "the id '1' is also that of row 1"),
+        ({"id": 1}, "it is the same as row 1, the id '1' too"),
         ({"ground_truth": "C"}, "'C' is not among the options (A, B)"),
         ({"ground_truth": None}, "None is not among the options"),
         ({"question": " "}, "no question"),
@@ -81,6 +81,13 @@ def test_a_bad_row_is_left_out_and_said_why(
     assert len(dataset.missing) == 1
     assert dataset.missing[0].startswith("test.jsonl row 2: ")
     assert said in dataset.missing[0]
+
+
+def test_two_questions_of_one_id_are_both_asked(tmp_path: Path) -> None:
+    dataset = vsi(tmp_path, vsi_row(question="Which is farthest?"), vsi_row(ground_truth="A"))
+    assert [row.uid for row in dataset.rows] == ["1", "1#2", "1#3"]
+    assert dataset.missing == []
+    assert any("2 questions have an id that came before" in note for note in dataset.notes)
 
 
 def test_a_missing_column_names_those_that_are_there(tmp_path: Path) -> None:

@@ -229,3 +229,28 @@ def test_figures_of_scored_predictions(tmp_path: Path, capsys: pytest.CaptureFix
     said = capsys.readouterr()
     assert "vsi-bench: 5 questions, 1 without an answer, 1 unreadable, mean 40.00" in said.err
     assert len(said.out.splitlines()) == 12
+
+
+def test_several_are_prepared_even_if_one_cannot_be(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LAYOUTS["mmsi-bench"](tmp_path)
+    names = ["vsi-bench", "mmsi-bench", "nonsense"]
+    assert run_program(["benchmarks", "prepare", *names, "--data-dir", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert "mmsi-bench: 4 questions" in said.out
+    assert "vsi-bench: no test.jsonl" in said.err
+    assert "no benchmark 'nonsense'" in said.err
+
+
+@pytest.mark.parametrize("gone", ["huggingface_hub", "pyarrow"])
+def test_what_is_not_installed_is_said(
+    gone: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    LAYOUTS["mmsi-bench"](tmp_path)
+    monkeypatch.setitem(module.sys.modules, gone, None)
+    copy = ["--data-dir", str(tmp_path)] if gone == "pyarrow" else []
+    assert run_program(["benchmarks", "prepare", "mmsi-bench", *copy]) == 2
+    said = capsys.readouterr().err
+    assert gone in said
+    assert "spatialclaw[eval]" in said

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from spatialclaw.evaluation.rows import Format, Medium, Row, Truth
 from spatialclaw.evaluation.source import Record, RowProblem
 
-__all__ = ["make_row"]
+__all__ = ["Ids", "make_row", "stem"]
 
 _FORMATS: dict[str, Format] = {
     "choice": "letter",
@@ -83,3 +84,45 @@ def make_row(
 def stem(record: Record) -> str:
     """The name of the record's table without folder and ending."""
     return Path(record.table).name.split(".")[0]
+
+
+class Ids:
+    """Keeps the ids of rows apart.
+
+    The same question again goes, another one of the same id is numbered.
+
+    Attributes:
+        numbered: How many rows got a number behind their id.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, list[Row]] = {}
+        self.numbered = 0
+
+    def distinct(self, row: Row) -> Row:
+        """The row, with "#2" behind its id when another question has that id.
+
+        Raises:
+            RowProblem: The very same question was there before.
+        """
+        before = self._seen.setdefault(row.uid, [])
+        for other in before:
+            if _content(other) == _content(row):
+                raise RowProblem(f"it is the same as row {other.index + 1}, the id {row.uid!r} too")
+        before.append(row)
+        if len(before) == 1:
+            return row
+        self.numbered += 1
+        return replace(row, uid=f"{row.uid}#{len(before)}")
+
+    def notes(self) -> list[str]:
+        """What the user should know."""
+        if not self.numbered:
+            return []
+        return [
+            f"{self.numbered} questions have an id that came before: they are numbered, as id#2"
+        ]
+
+
+def _content(row: Row) -> tuple[Any, ...]:
+    return row.question_raw, row.options, row.truth, tuple(m.path for m in row.media)

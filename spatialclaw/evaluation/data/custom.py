@@ -10,7 +10,7 @@ from typing import Any
 
 from spatialclaw.errors import UsageError
 from spatialclaw.evaluation.data import forms
-from spatialclaw.evaluation.data.build import make_row
+from spatialclaw.evaluation.data.build import Ids, make_row
 from spatialclaw.evaluation.data.tables import read_table
 from spatialclaw.evaluation.rows import Dataset, Format, Kind, Medium, Row, Sampling, Truth
 from spatialclaw.evaluation.source import Record, RowProblem
@@ -78,18 +78,14 @@ def read_custom(file: Path, folder: Path, name: str) -> Dataset:
         raise UsageError(f"{file} is no file", hint="custom:FILE names a .jsonl or .csv file.")
     rows: list[Row] = []
     missing: list[str] = []
-    seen: set[str] = set()
+    ids = Ids()
     with file.open("rb") as stream:
         for number, values in enumerate(read_table(str(file), stream)):
             try:
-                row = _row(Record(values, file.name, number, number), folder, name)
-                if row.uid in seen:
-                    raise RowProblem(f"the id {row.uid!r} comes twice")
+                record = Record(values, file.name, number, number)
+                rows.append(ids.distinct(_row(record, folder, name)))
             except RowProblem as problem:
                 missing.append(f"{file.name} row {number + 1}: {problem}")
-                continue
-            seen.add(row.uid)
-            rows.append(row)
     if not rows:
         reason = f" ({missing[0]})" if missing else ""
         raise UsageError(f"no question of {file} can be asked{reason}")
@@ -101,6 +97,7 @@ def read_custom(file: Path, folder: Path, name: str) -> Dataset:
         source=str(file),
         files={file.name: digest},
         missing=missing,
+        notes=ids.notes(),
     )
 
 

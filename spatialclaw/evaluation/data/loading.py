@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spatialclaw.errors import UsageError
 from spatialclaw.evaluation.benchmark import Benchmark, find_benchmark
+from spatialclaw.evaluation.data.build import Ids
 from spatialclaw.evaluation.data.files import Files
 from spatialclaw.evaluation.data.hub import Lock
 from spatialclaw.evaluation.data.index import index_key, read_index, sha256_of, write_index
@@ -164,7 +165,8 @@ def build(benchmark: Benchmark, subset: str, files: Files, revision: str = "") -
     name = f"{benchmark.name}@{subset}" if subset else benchmark.name
     rows: list[Row] = []
     missing: list[str] = []
-    for outcome in _rows(benchmark, subset, files):
+    ids = Ids()
+    for outcome in _rows(benchmark, subset, files, ids):
         if isinstance(outcome, Row):
             rows.append(replace(outcome, benchmark=name))
         else:
@@ -176,7 +178,7 @@ def build(benchmark: Benchmark, subset: str, files: Files, revision: str = "") -
     digest = hashlib.sha256(repr(sorted(hashes.items())).encode()).hexdigest()
     found = len(rows) + len(missing)
     expected = part.count if part.count is not None else None if subset else benchmark.count
-    notes = []
+    notes = ids.notes()
     if expected is not None and found != expected:
         notes.append(f"{found:,} questions found, {expected:,} are published")
     return Dataset(
@@ -191,22 +193,17 @@ def build(benchmark: Benchmark, subset: str, files: Files, revision: str = "") -
     )
 
 
-def _rows(benchmark: Benchmark, subset: str, files: Files) -> Iterator[Row | str]:
+def _rows(benchmark: Benchmark, subset: str, files: Files, ids: Ids) -> Iterator[Row | str]:
     assert benchmark.source is not None
     assert benchmark.row is not None
     part = benchmark.source.subset(subset)
-    seen: dict[str, int] = {}
     for record in files.records(part.tables):
         where = f"{record.table} row {record.number + 1}"
         try:
             if part.keep is not None and not part.keep(record):
                 continue
             row = benchmark.row(record, files)
+            for one in (row,) if part.expand is None else part.expand(row):
+                yield ids.distinct(one)
         except RowProblem as problem:
             yield f"{where}: {problem}"
-            continue
-        if row.uid in seen:
-            yield f"{where}: the id {row.uid!r} is also that of row {seen[row.uid] + 1}"
-            continue
-        seen[row.uid] = record.number
-        yield row
