@@ -254,6 +254,8 @@ class Asker:
             recorder = await asyncio.to_thread(_recorder, run_dir, self.resolved, usage, lost)
             try:
                 recorder.event("note", text=f"backend {self.backend.name}: {self.why}")
+                place = f"question {row.uid} of {row.benchmark}, epoch {epoch}"
+                recorder.event("note", text=place)
                 parts = await assemble(
                     task,
                     settings,

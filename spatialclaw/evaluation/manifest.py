@@ -40,6 +40,9 @@ _PACKAGES = ("numpy", "scipy", "opencv-python-headless", "av", "openai", "open3d
 _NEUTRAL = frozenset({"runs_dir", "api_key", "base_url", "request_timeout", "max_retries",
                       "benchmarks_dir"})  # fmt: skip
 
+# Prompts that no answer depends on: checks of servers, and the judge, who is told apart.
+_OTHER_PROMPTS = frozenset({"judge.md", "preflight.md", "probe.md", "probe_point.md"})
+
 
 def make_manifest(
     datasets: Sequence[Dataset],
@@ -131,7 +134,8 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
         for scorer, number in (benchmark.get("scorers") or {}).items():
             flat[f"{name}: scorer {scorer}"] = f"version {number}"
     for name, digest in (manifest.get("prompts") or {}).items():
-        flat[f"prompt {name}"] = digest
+        if name not in _OTHER_PROMPTS:
+            flat[f"prompt {name}"] = digest
     for name, value in (manifest.get("shown") or {}).items():
         flat[f"shown: {name}"] = value
     return flat
