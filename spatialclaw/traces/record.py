@@ -155,10 +155,10 @@ class Recorder:
                 "seq": self._sequence,
                 "time": round(self._clock(), 6),
                 "kind": kind,
-                **self._redactor.value(jsonable(data)),
+                **jsonable(data),
             }
-            line = json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
-            self._append(line.encode("utf-8"))
+            event, line = self._redactor.dump(event)
+            self._append(f"{line}\n".encode())
             self._sequence += 1
         for listener in list(self._listeners):
             listener(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -44,6 +45,7 @@ class Redactor:
         }
         # Longest first: a secret may contain another.
         self._known = sorted(found, key=len, reverse=True)
+        self._escaped = [json.dumps(secret, ensure_ascii=False)[1:-1] for secret in self._known]
         self._clean: set[str] = set()
 
     def text(self, text: str) -> str:
@@ -60,6 +62,22 @@ class Redactor:
             # Names of fields, kinds of events and the like come again and again.
             self._clean.add(text)
         return redacted
+
+    def dump(self, value: Any) -> tuple[Any, str]:
+        """A JSON value without secrets, and its text.
+
+        Most values hold none, which one search of the text shows; only then every string of it is
+        looked at.
+        """
+        text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        if self._suspect(text):
+            value = self.value(value)
+            text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return value, text
+
+    def _suspect(self, text: str) -> bool:
+        """Whether JSON text may hold a secret; what JSON escapes never hides one."""
+        return any(secret in text for secret in self._escaped) or bool(_SHAPES.search(text))
 
     def value(self, value: Any) -> Any:
         """The JSON value with every secret in its strings (keys too) replaced."""

@@ -159,3 +159,18 @@ def test_a_run_of_a_later_version_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"schema": 99}')
     with pytest.raises(RunError, match="version 99"):
         Run(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "secret", ['quo"ted-secret-1', "back\\slash-secret", "umläut-secret-2", "plain-secret-3"]
+)
+def test_a_secret_is_found_whatever_json_makes_of_it(tmp_path: Path, secret: str) -> None:
+    redactor = Redactor([secret], environ={})
+    value = {"a": [f"x {secret} y"], f"key {secret}": {"b": ("c", 1, None, 2.5)}}
+    clean, text = redactor.dump(value)
+    assert secret not in str(clean)
+    assert json.loads(text) == clean
+    assert json.dumps(secret)[1:-1] not in text
+    assert json.dumps(secret, ensure_ascii=False)[1:-1] not in text
+    untouched = {"text": "nothing to hide: 3 // 4"}
+    assert redactor.dump(untouched)[0] is untouched
