@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from spatialclaw.kernel.gateway import WithFiles
 from spatialclaw.perception.client import Client, LocalClient, Query, Shared
 from spatialclaw.perception.wire import picture_hash, share
-from spatialclaw.primitives.errors import TooMuch
+from spatialclaw.primitives.errors import TooMuch, Unavailable
 
 if TYPE_CHECKING:
     from spatialclaw.config import Settings
@@ -225,6 +225,7 @@ class PerceptionTools:
         held = {picture.fd: os.dup(picture.fd) for picture in pictures}
         try:
             if self._client is None:
+                await self._worth_it(params)
                 self._client = self._connect()
             reply = await self._client.call(
                 Query(
@@ -243,6 +244,13 @@ class PerceptionTools:
             for fd in held.values():
                 os.close(fd)
         return WithFiles({"method": params.task, **reply.info}, [reply.fd])
+
+    async def _worth_it(self, params: CallParams) -> None:
+        """Raises where nothing could answer, so that no service is started to say so."""
+        if params.model is None:
+            model, command = await asyncio.to_thread(self._offer, params.task)
+            if model is None:
+                raise Unavailable(f"no model for {params.task} is here", hint=command)
 
     async def _picture(self, said: FrameReference | PictureReference) -> Shared:
         if isinstance(said, PictureReference):

@@ -141,6 +141,9 @@ async def test_offers_start_nothing(run: Run) -> None:
     absent = (await run.ask("perception.offer", task="test_absent"))["result"]
     assert absent["model"] is None
     assert absent["command"]
+    call = await run.ask("perception.call", task="test_absent", pictures=[FRAME])
+    assert call["error"]["type"] == "Unavailable"
+    assert call["error"]["hint"] == absent["command"]
     assert starting.status() is None
 
 
