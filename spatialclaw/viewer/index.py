@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -109,29 +110,49 @@ class Index:
         self._stop = threading.Event()
 
     def refresh(self, *, force: bool = False) -> None:
-        """Looks for what is new and what changed; waits for the newest runs only."""
+        """Looks for what is new and what changed; waits for the first runs only."""
         with self._lock:
             if not force and time.monotonic() - self._looked < _AGAIN:
                 return
             if self._behind is not None and self._behind.is_alive():
                 return
-            found = list(self._walk())
-            self.total = len(found)
-            gone = self._rows.keys() - {f.key for f in found}
-            for key in gone:
-                del self._rows[key], self._changed[key]
-            for evaluation in self.evaluations.values():
-                evaluation.refresh()
-            # Run folders are named by time, those of evaluations are not: newest change first.
-            stale = [f for f in found if self._is_stale(f)]
-            stale.sort(key=lambda f: f.changed, reverse=True)
-            for one in stale[:FIRST]:
-                self._read(one)
+            if self._rows:
+                self._read_later(self._stale())
+            else:
+                first = list(islice(self._walk(), FIRST + 1))
+                self._refresh_evaluations()
+                for one in first[:FIRST]:
+                    self._read(one)
+                self.total = len(first)
+                if len(first) > FIRST:
+                    self._start(lambda: self._read_all(self._stale()))
             self._looked = time.monotonic()
-            if len(stale) > FIRST:
-                rest = stale[FIRST:]
-                self._behind = threading.Thread(target=self._read_all, args=(rest,), daemon=True)
-                self._behind.start()
+
+    def _stale(self) -> list[_Found]:
+        """What is to be read again, the newest change first; what is gone is forgotten."""
+        found = list(self._walk())
+        self.total = len(found)
+        with self._lock:
+            for key in self._rows.keys() - {f.key for f in found}:
+                del self._rows[key], self._changed[key]
+        self._refresh_evaluations()
+        stale = [f for f in found if self._is_stale(f)]
+        stale.sort(key=lambda f: f.changed, reverse=True)
+        return stale
+
+    def _read_later(self, stale: list[_Found]) -> None:
+        for one in stale[:FIRST]:
+            self._read(one)
+        if len(stale) > FIRST:
+            self._start(lambda: self._read_all(stale[FIRST:]))
+
+    def _start(self, work: Callable[[], None]) -> None:
+        self._behind = threading.Thread(target=work, daemon=True)
+        self._behind.start()
+
+    def _refresh_evaluations(self) -> None:
+        for evaluation in list(self.evaluations.values()):
+            evaluation.refresh()
 
     def close(self) -> None:
         """Ends what still reads."""
@@ -183,7 +204,8 @@ class Index:
     def _folder(self, path: Path, key: str, depth: int, evaluation: str) -> Iterator[_Found]:
         try:
             with os.scandir(path) as listing:
-                entries = list(listing)
+                # Names of runs begin with their time: the newest come first.
+                entries = sorted(listing, key=lambda entry: entry.name, reverse=True)
         except OSError:  # it went away, or may not be read
             return
         names = {entry.name for entry in entries}

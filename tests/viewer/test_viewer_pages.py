@@ -101,6 +101,23 @@ def test_filters_search_and_pages(tmp_path: Path, view: Any) -> None:
     assert "<script>alert" not in nothing
 
 
+def test_the_first_page_does_not_wait_for_all_runs(tmp_path: Path, view: Any) -> None:
+    for number in range(400):
+        (tmp_path / f"run-{number:03}").mkdir()
+        facts = {"schema": 1, "question": f"thing {number}", "started": 1.0 + number}
+        (tmp_path / f"run-{number:03}" / "run.json").write_text(json.dumps(facts))
+    viewer = view(tmp_path)
+    first = viewer.ask("/")[2]
+    assert keys(first)[0] == "run-399"
+    end = time.monotonic() + 20
+    while json.loads(viewer.ask("/progress")[2]) != {"read": 400, "total": 400}:
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    text = viewer.ask("/?page=8")[2]
+    assert keys(text)[-1] == "run-000"
+    assert "read so far" not in text
+
+
 def test_new_runs_and_answers_appear_and_removed_runs_go(tmp_path: Path, view: Any) -> None:
     run = write_run(tmp_path, "first", answer=None)
     viewer = view(tmp_path)
