@@ -117,6 +117,50 @@ def test_owlv2_boxes_are_fractions_of_the_padded_square(loaded):
         assert np.abs(found - box).max(axis=1).min() < 6
 
 
+@pytest.mark.parametrize("shape", [(50, 90), (90, 50), (130, 131)])
+def test_depth_anything_as_upstream_to_the_last_bit(loaded, shape):
+    import torch
+
+    adapter = loaded["depth-anything-v2-indoor-small"]
+    image = tiny_models.picture(*shape)
+    processor, model = adapter.parts["processor"], adapter.parts["model"]
+    with torch.inference_mode():
+        found = model(**processor(images=image, return_tensors="pt"))
+        (theirs,) = processor.post_process_depth_estimation(found, target_sizes=[shape])
+    ours = adapter.run([Call("depth", [image])])[0].arrays["depth"]
+    np.testing.assert_array_equal(ours, theirs["predicted_depth"].numpy())
+
+
+@pytest.mark.parametrize("shape", [(50, 90), (90, 50)])
+def test_owlv2_boxes_as_upstream(loaded, shape):
+    import torch
+    from transformers import Owlv2Processor
+
+    adapter = loaded["owlv2-base"]
+    image = tiny_models.picture(*shape)
+    pictures, words = adapter.parts["pictures"], adapter.parts["words"]
+    processor = Owlv2Processor(image_processor=pictures, tokenizer=words)
+    with torch.inference_mode():
+        given = processor(
+            images=image, text=[["a photo of a dog", "a photo of a cat"]], return_tensors="pt"
+        )
+        found = adapter.parts["model"](**given)
+        (theirs,) = processor.post_process_grounded_object_detection(
+            found, threshold=0.0, target_sizes=[shape]
+        )
+    loose = {"text": "dog, cat", "min_score": 0.0}
+    ours = adapter.run([Call("detect", [image], loose)])[0]
+    boxes = from_edges(theirs["boxes"].numpy(), shape[1], shape[0])
+    scores = theirs["scores"].numpy()
+    assert len(ours.arrays["boxes"]) > 0
+    for box, score, label in zip(
+        ours.arrays["boxes"], ours.arrays["scores"], ours.meta["labels"], strict=True
+    ):
+        same = np.flatnonzero(np.abs(boxes - box).max(axis=1) < 1e-3)
+        assert any(abs(scores[i] - score) < 1e-5 for i in same)
+        assert label in {("dog", "cat")[int(theirs["labels"][i])] for i in same}
+
+
 def test_phrases_are_told_apart():
     assert dino.phrases("Red cup, plates; dog.\nred cup") == ["red cup", "plates", "dog"]
     assert dino.phrases(" , ") == []

@@ -70,9 +70,10 @@ class Owlv2(TorchAdapter):
             attention_mask=words["attention_mask"],
             pixel_values=tensor.to(self.device, self.dtype),
         )
-        chances = found.logits[0].float().sigmoid().cpu().numpy()  # (queries, phrases)
-        best = chances.argmax(axis=1)
-        sure = chances.max(axis=1)
+        logits = found.logits[0].float()  # (queries, phrases)
+        # Of logits, not of chances: two phrases of which the model is certain are both 1.
+        best = logits.argmax(dim=1).cpu().numpy()
+        sure = logits.amax(dim=1).sigmoid().cpu().numpy()
         kept = np.flatnonzero(sure > float(call.params.get("min_score", 0.2)))
         middles = found.pred_boxes[0].float().cpu().numpy()[kept]
         # The picture was padded below or to the right to a square, of which boxes are fractions.
