@@ -53,7 +53,7 @@ def row(record: Record, files: Files) -> Row:
 
 SOURCE = Source(
     tables=("MindCube.jsonl",),
-    media=("data.zip",),
+    media=("*.zip",),
     subsets={
         "full": Subset(21154),
         "tiny": Subset(1050, ("MindCube_tinybench.jsonl",), aliases=("mindcube-tiny",)),

@@ -57,7 +57,7 @@ def _column(kind: str, truth: Truth) -> str:
 
 SOURCE = Source(
     tables=("annotations.json | data/*.parquet | *.parquet",),
-    media=("images.zip", "images.tar*", "images/*"),
+    media=("*.zip", "*.tar*", "images/*"),
 )
 
 

@@ -58,6 +58,7 @@ BENCHMARK = Benchmark(
     answers="A-D",
     licence="academic use only",
     aliases=("videomme",),
+    note="Asked without subtitles.",
     compared="file names in public scripts",
     rule=rule,
     source=SOURCE,

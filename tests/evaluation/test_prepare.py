@@ -238,6 +238,25 @@ def test_loose_media_are_fetched_for_the_questions_asked(tmp_path: Path) -> None
         assert "other_7.mp4 is missing" in done.stdout
 
 
+def test_archives_stay_closed_where_the_disk_is_too_small(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    from spatialclaw.evaluation.data.prepare import prepare as prepare_here
+
+    LAYOUTS["vsi-bench"](tmp_path / "copy")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10))
+    said: list[str] = []
+    done = prepare_here(
+        "vsi-bench", data_dir=tmp_path / "copy", cache_dir=tmp_path / "c", tell=said.append
+    )
+    assert len(done.dataset.rows) == 3
+    assert any("are not looked at" in line for line in said)
+    assert not list((tmp_path / "c").rglob("*.mp4"))
+
+
 def test_a_video_that_does_not_decode_is_told(tmp_path: Path) -> None:
     LAYOUTS["perceptioncomp"](tmp_path / "copy")
     rows = json.loads((tmp_path / "copy/questions.json").read_text())

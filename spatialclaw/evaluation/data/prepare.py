@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from spatialclaw.evaluation.data.loading import (
     without_broken,
 )
 from spatialclaw.evaluation.data.names import is_archive
-from spatialclaw.evaluation.rows import Dataset, Row
+from spatialclaw.evaluation.rows import Dataset, Medium, Row
 
 __all__ = ["Prepared", "prepare"]
 
@@ -102,12 +103,37 @@ def _looked_at(
     broken: dict[str, str] = {}
     if check:
         tell(f"looking at the media of {len(rows):,} questions")
-        taken = (medium for row in rows for medium in fetch(row).media)
+        taken = _taken(rows, tell)
         broken = broken_media(taken)
         if lock is not None:
             Lock(lock).save(broken=broken)
     dataset = without_broken(dataset, broken)
     return Prepared(dataset, broken, folder)
+
+
+def _taken(rows: Sequence[Row], tell: Tell) -> Iterator[Medium]:
+    """The media of rows, those in archives taken out if the disk has room for that."""
+    waiting = {
+        medium.path: medium.archive[0]
+        for row in rows
+        for medium in row.media
+        if medium.archive is not None and not medium.path.exists()
+    }
+    archives = {archive: archive.stat().st_size for archive in set(waiting.values())}
+    need = sum(archives.values())
+    place = next(iter(waiting), None)
+    while place is not None and not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free if place is not None else 0
+    if need * 1.05 > free and place is not None:
+        tell(
+            f"media in archives are not looked at: out of them they take about {human(need)}, "
+            f"{human(free)} are free; each is taken out when it is asked about"
+        )
+        yield from (m for row in rows for m in row.media if m.path not in waiting)
+        return
+    for row in rows:
+        yield from fetch(row).media
 
 
 def _fetch(
