@@ -8,7 +8,7 @@
   if (!canvas) return;
   const context = canvas.getContext("2d");
   const count = points.length / 3;
-  let turn = 0.8, lift = 0.5, near = 1.0, waiting = false;
+  let turn = 0.8, lift = 0.5, near = 1.7, waiting = false;
 
   const project = (x, y, z) => {
     const c = Math.cos(turn), s = Math.sin(turn), l = Math.cos(lift), u = Math.sin(lift);

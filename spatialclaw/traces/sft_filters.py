@@ -29,10 +29,12 @@ class Judges:
     """Knows which answers are right: by an evaluation's scores, by truths, by corrections.
 
     Args:
-        folders: Where runs are; one that is an evaluation brings its scores.
+        folders: Where runs are; one that is an evaluation brings its scores, and one in which
+            answers were accepted or corrected in the viewer brings these.
         truths: JSON lines. Each names runs by ``run`` (folder name), ``id`` or ``question`` and
             has ``truth`` (with ``unit``, ``tolerance``, ``relative`` if need be) or what somebody
             said of the answer: ``accepted`` (true or false) or ``correction`` (the right answer).
+            The last line about a run counts.
 
     Raises:
         UsageError: `truths` is no such file.
@@ -40,12 +42,12 @@ class Judges:
 
     def __init__(self, folders: Sequence[Path], truths: Path | None = None) -> None:
         self._scores = _scores(folders)
-        self._lines = _lines(truths) if truths is not None else []
+        self._lines = _verdicts(folders) + (_lines(truths) if truths is not None else [])
         self.known = bool(self._scores or self._lines)
 
     def judge(self, run: Run) -> Judgement:
         """What is known about the answer of a run."""
-        for line in self._lines:
+        for line in reversed(self._lines):
             if _about(line, run):
                 return _by_line(line, run)
         score = self._scores.get(run.path.resolve())
@@ -65,6 +67,14 @@ def _scores(folders: Iterable[Path]) -> dict[Path, float]:
             if result.run and result.score is not None:
                 scores[(folder / result.run).resolve()] = result.score
     return scores
+
+
+def _verdicts(folders: Iterable[Path]) -> list[dict[str, Any]]:
+    """What was said in the viewer over these folders."""
+    files = (folder / "corrections.jsonl" for folder in folders)
+    return [
+        line for path in files if path.is_file() and not path.is_symlink() for line in _lines(path)
+    ]
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -99,6 +109,10 @@ def _plain(text: Any) -> str:
 
 
 def _by_line(line: dict[str, Any], run: Run) -> Judgement:
+    if line.get("verdict") == "accepted":
+        return Judgement(True, "a person")
+    if line.get("verdict") == "corrected":
+        return Judgement(_scored(line, line.get("value"), run), "a person")
     for name in ("accepted", "correct"):
         if isinstance(line.get(name), bool):
             return Judgement(line[name], "a person")
@@ -111,14 +125,20 @@ def _by_line(line: dict[str, Any], run: Run) -> Judgement:
 def _scored(line: dict[str, Any], truth: Any, run: Run) -> bool:
     from spatialclaw.agent.scoring import score_answer
     from spatialclaw.agent.types import Answer, Task
+    from spatialclaw.agent.units import convert, parse_quantity
 
-    recorded = run.answer or {}
+    recorded, unit = run.answer or {}, line.get("unit")
+    if isinstance(truth, str) and recorded.get("answer_type") == "number":
+        quantity = parse_quantity(truth)  # a person wrote "0.1 m"
+        if quantity is None:
+            return False
+        truth, unit = quantity[0], quantity[1] or unit or recorded.get("unit")
     choices = run.facts.get("choices")
     task = Task(
         run.question,
         choices=choices,
         answer_type=line.get("answer_type") or recorded.get("answer_type"),
-        unit=line.get("unit"),
+        unit=unit,
         truth=truth,
         tolerance=line.get("tolerance"),
         relative_tolerance=bool(line.get("relative")),
@@ -129,8 +149,6 @@ def _scored(line: dict[str, Any], truth: Any, run: Run) -> bool:
         unit=recorded.get("unit"),
         status=recorded.get("status") or "failed",
     )
-    from spatialclaw.agent.units import convert
-
     if isinstance(answer.value, int | float) and answer.unit and task.unit:
         try:
             answer.value = convert(float(answer.value), answer.unit, task.unit)

@@ -163,6 +163,22 @@ def test_what_a_person_said_counts_before_a_truth(runs: Path, tmp_path: Path) ->
     assert [line["metadata"]["run"] for line in lines(out)] == ["wrong"]
 
 
+def test_what_was_said_in_the_viewer_counts(runs: Path, tmp_path: Path) -> None:
+    said = [
+        {"schema": 1, "run": "right", "verdict": "accepted", "value": None},
+        {"schema": 1, "run": "some/where/wrong", "verdict": "corrected", "value": "10 cm"},
+        {"schema": 1, "run": "failing", "verdict": "accepted", "value": None},
+        {"schema": 1, "run": "failing", "verdict": "withdrawn"},
+        {"schema": 1, "run": "revised", "verdict": "corrected", "value": "0.1 m"},
+    ]
+    (runs / "corrections.jsonl").write_text("\n".join(map(json.dumps, said)))
+    out = tmp_path / "out.jsonl"
+    write_sft([runs], out, SftOptions(right=True))
+    assert sorted(line["metadata"]["run"] for line in lines(out)) == ["revised", "right"]
+    write_sft([runs], out, SftOptions(pairs=True))
+    assert {line["metadata"]["rejected"]["run"] for line in lines(out)} == {"wrong"}
+
+
 def test_right_needs_something_that_says_so(runs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="nothing says which answers are right"):
         write_sft([runs], tmp_path / "out.jsonl", SftOptions(right=True))
