@@ -58,7 +58,7 @@ def test_all_four_give_the_same_fields(tmp_path: Path) -> None:
     for run in runs.values():
         for event in run.events("reply", "request", "cell", "observation", "submit", "answer"):
             name = f"{event['kind']} {event.get('purpose') == 'step'}"
-            optional = {"tools"}
+            optional = {"tools", "scenes"}
             fields.setdefault(name, set()).add(frozenset(set(event) - optional))
     assert all(len(kinds) == 1 for kinds in fields.values()), fields
     steps = {interface: answer["steps"] for interface, answer in answers.items()}
