@@ -17,6 +17,7 @@ from spatialclaw.perception.adapters import depth_anything, depth_pro, owlv2, pi
 from spatialclaw.perception.adapters import grounding_dino as dino
 from spatialclaw.perception.adapters.common import boxes_of, from_edges
 from spatialclaw.perception.fetch import pull
+from spatialclaw.primitives.errors import PrimitiveError
 
 SHAPES = [(50, 90), (90, 50), (3, 60), (1, 1), (130, 131)]
 
@@ -159,6 +160,13 @@ def test_owlv2_boxes_as_upstream(loaded, shape):
         same = np.flatnonzero(np.abs(boxes - box).max(axis=1) < 1e-3)
         assert any(abs(scores[i] - score) < 1e-5 for i in same)
         assert label in {("dog", "cat")[int(theirs["labels"][i])] for i in same}
+
+
+@pytest.mark.parametrize("name", ["grounding-dino-tiny", "owlv2-base"])
+@pytest.mark.parametrize("params", [{}, {"text": " ,. "}])
+def test_nothing_asked_for_is_told(loaded, name, params):
+    with pytest.raises(PrimitiveError, match="say what to look for"):
+        loaded[name].run([Call("detect", [tiny_models.picture(50, 90)], params)])
 
 
 def test_phrases_are_told_apart():

@@ -16,10 +16,12 @@ import numpy.typing as npt
 from spatialclaw.errors import PerceptionError
 from spatialclaw.perception import weights
 from spatialclaw.perception.adapter import Call, ModelFile, ModelInfo, Output
+from spatialclaw.primitives.errors import PrimitiveError
 
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "BadRequest",
     "TorchAdapter",
     "boxes_of",
     "hub_files",
@@ -59,6 +61,10 @@ def missing_packages(info: ModelInfo) -> str | None:
     if not absent:
         return None
     return f'{info.name} needs {" and ".join(absent)}: pip install "spatialclaw[{info.extra}]"'
+
+
+class BadRequest(PrimitiveError, ValueError):
+    """What was asked makes no sense to the model; said to the cell as it stands."""
 
 
 class TorchAdapter:

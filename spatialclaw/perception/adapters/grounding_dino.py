@@ -11,6 +11,7 @@ import numpy as np
 from spatialclaw.perception.adapter import Adapter, Call, ModelInfo, Output
 from spatialclaw.perception.adapters.common import (
     TOKENIZER,
+    BadRequest,
     TorchAdapter,
     from_edges,
     hub_files,
@@ -26,6 +27,18 @@ def phrases(text: str) -> list[str]:
     """What is asked for, one thing each: "red cup, plates" -> ["red cup", "plates"]."""
     parts = text.replace(";", ",").replace(".", ",").replace("\n", ",").split(",")
     return list(dict.fromkeys(p.strip().lower() for p in parts if p.strip()))
+
+
+def asked_of(call: Call) -> list[str]:
+    """The phrases of a call.
+
+    Raises:
+        BadRequest: There are none.
+    """
+    found = phrases(str(call.params.get("text") or ""))
+    if not found:
+        raise BadRequest("say what to look for", hint="segment(frame, 'red cup')")
+    return found
 
 
 class GroundingDino(TorchAdapter):
@@ -67,7 +80,7 @@ class GroundingDino(TorchAdapter):
     def _detect(self, call: Call) -> Output:
         image = call.images[0]
         height, width = image.shape[:2]
-        asked = phrases(str(call.params["text"]))
+        asked = asked_of(call)
         boxes: list[Any] = []
         scores: list[float] = []
         labels: list[str] = []

@@ -10,7 +10,7 @@ import numpy as np
 
 from spatialclaw.perception.adapter import Adapter, Call, ModelInfo, Output
 from spatialclaw.perception.adapters.common import TOKENIZER, TorchAdapter, hub_files
-from spatialclaw.perception.adapters.grounding_dino import detections, phrases
+from spatialclaw.perception.adapters.grounding_dino import asked_of, detections
 
 __all__ = ["Owlv2", "adapters"]
 
@@ -53,7 +53,7 @@ class Owlv2(TorchAdapter):
     def _detect(self, call: Call) -> Output:
         image = call.images[0]
         height, width = image.shape[:2]
-        asked = phrases(str(call.params["text"]))
+        asked = asked_of(call)
         length = int(self.parts["model"].config.text_config.max_position_embeddings)
         words = self.parts["words"](
             [f"a photo of a {phrase}" for phrase in asked],

@@ -15,6 +15,7 @@ from spatialclaw.perception.adapters import pixels
 from spatialclaw.perception.adapters.common import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    BadRequest,
     TorchAdapter,
     boxes_of,
     hub_files,
@@ -124,7 +125,7 @@ class Sam2(TorchAdapter):
             # The decoder was trained on logits; its own scale for a certain pixel is about 10.
             prompts["input_masks"] = ((given * 2 - 1) * 10).to(self.device, self.dtype)
         if not prompts:
-            raise ValueError("segment needs points, box, boxes or mask")
+            raise BadRequest("segment needs points, box, boxes or mask")
         # One click says little: three readings (part, whole, group), and the surest is taken.
         vague = set(prompts) == {"input_points", "input_labels"} and len(points or ()) == 1
         found = self.parts["model"](image_embeddings=list(seen), multimask_output=vague, **prompts)

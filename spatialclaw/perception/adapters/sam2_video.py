@@ -14,6 +14,7 @@ from spatialclaw.perception.adapters import pixels
 from spatialclaw.perception.adapters.common import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    BadRequest,
     TorchAdapter,
     hub_files,
 )
@@ -100,10 +101,10 @@ class Sam2Video(TorchAdapter):
     def _track(self, call: Call) -> Output:
         size = (call.images[0].shape[0], call.images[0].shape[1])
         if any(image.shape[:2] != size for image in call.images):
-            raise ValueError("the frames of a video have one size")
+            raise BadRequest("the frames of a video have one size")
         prompts = list(call.params.get("prompts") or [])
         if not prompts:
-            raise ValueError("track needs prompts")
+            raise BadRequest("track needs prompts")
         labels: dict[int, str] = {}
         when: dict[int, set[int]] = {}
         for prompt in prompts:
@@ -112,7 +113,7 @@ class Sam2Video(TorchAdapter):
         ids = sorted(labels)
         count = len(call.images)
         if (worst := max(max(frames) for frames in when.values())) >= count:
-            raise ValueError(f"a prompt is on frame {worst} of {count}")
+            raise BadRequest(f"a prompt is on frame {worst} of {count}")
         room_for_masks(count, len(ids), size)
         masks = np.zeros((count, len(ids), *size), dtype=np.bool_)
         scores = np.zeros((count, len(ids)), dtype=np.float32)
@@ -198,7 +199,7 @@ class Sam2Video(TorchAdapter):
             spots += points
             signs += list(map(int, prompt.get("labels") or [1] * len(points)))
         if not spots:
-            raise ValueError(f"prompt {place} has neither points nor box nor mask")
+            raise BadRequest(f"prompt {place} has neither points nor box nor mask")
         moved = pixels.to_model(np.array(spots), size, square)
         session.add_point_inputs(
             thing,

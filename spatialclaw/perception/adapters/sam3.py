@@ -13,12 +13,13 @@ from spatialclaw.perception.adapter import Adapter, Call, Image, ModelInfo, Outp
 from spatialclaw.perception.adapters import mask_parts, pixels
 from spatialclaw.perception.adapters.common import (
     TOKENIZER,
+    BadRequest,
     TorchAdapter,
     from_edges,
     hub_files,
     instances,
 )
-from spatialclaw.perception.adapters.grounding_dino import phrases
+from spatialclaw.perception.adapters.grounding_dino import asked_of
 from spatialclaw.perception.adapters.sam2_video import LazyFrames, room_for_masks
 
 __all__ = ["Sam3", "Sam3Video", "adapters"]
@@ -66,7 +67,7 @@ class Sam3(TorchAdapter):
         height, width = call.images[0].shape[:2]
         lowest = float(call.params.get("min_score", 0.3))
         masks, boxes, scores, labels = [], [], [], []
-        for phrase in phrases(str(call.params["text"])):
+        for phrase in asked_of(call):
             words = self.parts["words"]([phrase], **WORDS).to(self.device)
             found = self.parts["model"](
                 vision_embeds=seen,
@@ -128,7 +129,7 @@ class Sam3Video(TorchAdapter):
 
         size = (call.images[0].shape[0], call.images[0].shape[1])
         if any(image.shape[:2] != size for image in call.images):
-            raise ValueError("the frames of a video have one size")
+            raise BadRequest("the frames of a video have one size")
         model = self.parts["model"]
         session = Sam3VideoInferenceSession(
             video_height=size[0],
@@ -139,7 +140,7 @@ class Sam3Video(TorchAdapter):
             dtype=self.dtype,
         )
         session.processed_frames = LazyFrames(call.images, lambda image: _prepared(self, image))
-        for phrase in phrases(str(call.params["text"])):
+        for phrase in asked_of(call):
             number = session.add_prompt(phrase)
             words = self.parts["words"]([phrase], **WORDS).to(self.device)
             session.prompt_input_ids[number] = words["input_ids"]
