@@ -78,6 +78,30 @@ def test_another_picture_gives_another_answer_and_says_so(
     assert "other than in the recorded run" in str(executed(out).cells[-1].outputs)
 
 
+@pytest.mark.kernel
+def test_what_a_model_said_is_said_again(jupyter: Path, examples: Path, tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir()
+    recorder = Recorder(path)
+    media = [{"path": str(examples / "stereo"), "absolute": str(examples / "stereo")}]
+    recorder.start(question="Is it a red <ball>?", media=media)
+    answers = {
+        "look": ({"question": "What's there?"}, {"text": "a 'red' ball"}),
+        "locate": ({"what": "ball"}, {"points": [{"x": 10, "y": 20}], "note": ""}),
+    }
+    for method, (params, result) in answers.items():
+        about = {"params": params, "result": result, "ok": True, "error": ""}
+        recorder.event("perception", method=f"vlm.{method}", **about)
+    code = """said = look(frames[0], "What's there?"); spot = locate(frames[0], "ball")[0]
+print(said, spot.tolist()); submit("yes")"""
+    cell(recorder, code, submission={"value": "yes", "unit": None})
+    recorder.answer({"answer": "yes", "text": "yes", "status": "submitted"})
+    recorder.close()
+    found = executed(write_notebook(Run(path), tmp_path / "x.ipynb"))
+    assert "a 'red' ball [10.0, 20.0]" in str(found.cells[3].outputs)
+    assert "the same as in the recorded run" in str(found.cells[-1].outputs)
+
+
 def test_what_a_reader_sees(room_run: Path) -> None:
     found = notebook(Run(room_run), room_run)
     nbformat.validate(nbformat.from_dict(found))

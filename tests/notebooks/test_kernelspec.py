@@ -191,6 +191,45 @@ def test_the_agent_in_an_ordinary_kernel(examples: Path, tmp_path: Path) -> None
     assert "no session is open" in text(cells[9])
 
 
+@pytest.mark.slow
+async def test_an_interrupt_ends_a_cell_and_the_session_goes_on(
+    examples: Path, tmp_path: Path
+) -> None:
+    import asyncio
+
+    from jupyter_client import AsyncKernelManager
+
+    manager = AsyncKernelManager(kernel_name="python3")
+    await manager.start_kernel(cwd=str(tmp_path))
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=60)
+
+        async def run(code: str) -> dict[str, Any]:
+            said: list[str] = []
+            reply = await client.execute_interactive(
+                code,
+                timeout=60,
+                output_hook=lambda m: said.append(str(m["content"].get("data") or m["content"])),
+            )
+            return {"status": reply["content"]["status"], "said": "\n".join(said)}
+
+        media = str(examples / "stereo")
+        await run("%load_ext spatialclaw")
+        await run(f"%spatial {media!r} --runs-dir {str(tmp_path)!r}")
+        assert (await run("%%spatial\nx = 41"))["status"] == "ok"
+        endless = asyncio.ensure_future(run("%%spatial\nimport time\ntime.sleep(50)"))
+        await asyncio.sleep(2)
+        await manager.interrupt_kernel()
+        assert (await endless)["status"] == "error"
+        assert "42" in (await run("%%spatial\nprint(x + 1)"))["said"]
+        await run("%spatial close")
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel(now=True)
+
+
 def test_the_agent_is_refused_in_a_confined_kernel(jupyter: Path, tmp_path: Path) -> None:
     cells = execute(["%load_ext spatialclaw", "%%ask a.jpg\nHow far?"], tmp_path, allow_errors=True)
     assert "ordinary Python kernel" in text(cells[1])
