@@ -210,7 +210,7 @@ class _Pages:
 
         def end(story: Story) -> str:
             fresh = Run(row.path)
-            card = macros.answer_card(facts.answer_of(story, fresh), fresh.question)
+            card = macros.answer_card(facts.answer_of(story, fresh))
             figures = macros.figures_list(facts.figures_of(story, fresh))
             return f"{card}{figures}"
 

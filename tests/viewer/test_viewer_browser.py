@@ -161,7 +161,7 @@ def test_steps_appear_while_a_run_goes_on(tmp_path: Path, view: Any, chromium: C
     viewer, page = view(tmp_path), chromium.page()
     page.open(viewer.address)
     page.open(f"{viewer.root}/run/run")
-    page.until("document.getElementById('live').textContent.includes('1 cells so far')")
+    page.until("document.getElementById('live').textContent.includes('1 cell so far')")
     scenes = json.loads((run / "events.jsonl").read_text().splitlines()[-2])["scenes"]
 
     def append(seq: int, kind: str, **data: Any) -> None:

@@ -349,6 +349,8 @@ def test_two_runs_side_by_side(tmp_path: Path, view: Any) -> None:
     assert "0.52 m" in page
     assert "0.61 m" in page
     assert "9.0 s" in page
+    ids = re.findall(r' id="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
     for query in ("which=one", "which=one&which=one", "which=one&which=two&which=x", ""):
         assert viewer.ask(f"/compare?{query}")[0] == 400
     assert viewer.ask("/compare?which=one&which=none")[0] == 404

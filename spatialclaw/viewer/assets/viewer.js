@@ -69,7 +69,8 @@
     const entries = document.getElementById("entries");
     const events = new EventSource(source);
     let steps = entries.querySelectorAll(".entry.cell").length;
-    say(`Live: ${steps} cells so far.`);
+    const cells = () => `${steps} cell${steps === 1 ? "" : "s"}`;
+    say(document.body.hasAttribute("data-quiet") ? `Nothing was written for a while; ${cells()} so far.` : `Live: ${cells()} so far.`);
     events.addEventListener("entry", (event) => {
       const { seq, html } = JSON.parse(event.data);
       const frame = document.createElement("template");
@@ -80,13 +81,13 @@
       const none = document.getElementById("none");
       if (none) { none.remove(); }
       steps = entries.querySelectorAll(".entry.cell").length;
-      say(`Live: ${steps} cells so far.`);
+      say(`Live: ${cells()} so far.`);
       window.spatialclawScenes(entries);
     });
     events.addEventListener("end", (event) => {
       document.getElementById("outcome").innerHTML = JSON.parse(event.data).html;
       events.close();
-      say(`The run has ended after ${steps} cells.`);
+      say(`The run has ended after ${cells()}.`);
     });
     events.addEventListener("error", () => { if (events.readyState === EventSource.CLOSED) { say("No longer live: open the page again."); } });
     window.addEventListener("pagehide", () => events.close());
