@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +19,21 @@ def find_shared_data() -> Path | None:
     candidates = [Path(named)] if named else []
     candidates += [ROOT / "shared" / "data", ROOT.parent / "shared" / "data"]
     return next((path for path in candidates if (path / "questions.json").is_file()), None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _perception_of_the_tests() -> Iterator[None]:
+    """A perception service and cache apart from the user's, ended and removed afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="sc-"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SPATIALCLAW_PERCEPTION_RUNTIME", str(folder))
+        patch.setenv("SPATIALCLAW_PERCEPTION_CACHE", str(folder / "cache"))
+        yield
+        if any(folder.glob("*.sock")):
+            from spatialclaw.perception import starting
+
+            starting.stop()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -32,10 +32,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from spatialclaw._version import __version__
 from spatialclaw.errors import PerceptionError
-from spatialclaw.perception.cells import Edge, Method, PictureReference, SentArray, bounded
 from spatialclaw.perception.client import LocalClient, Query, Shared
 from spatialclaw.perception.openapi import document
 from spatialclaw.perception.packed import RESULT_TYPE
+from spatialclaw.perception.params import Edge, Method, PictureReference, SentArray, bounded
 from spatialclaw.perception.remote import INFO_HEADER
 from spatialclaw.perception.wire import picture_hash, share
 from spatialclaw.primitives.errors import PrimitiveError, TimedOut, TooMuch, Unavailable

@@ -18,9 +18,13 @@ import numpy as np
 import pytest
 from service_home import Home, picture, query
 
-from spatialclaw.perception import starting
+from spatialclaw.perception import lanes, starting
+from spatialclaw.perception.cache import ResultCache
 from spatialclaw.perception.client import LocalClient, Query, Shared, share_pictures
-from spatialclaw.perception.places import PROTOCOL, socket_path
+from spatialclaw.perception.engine import Engine, Request
+from spatialclaw.perception.pictures import Blob, Picture
+from spatialclaw.perception.places import PROTOCOL, Limits, socket_path
+from spatialclaw.perception.processes import Refused
 from spatialclaw.perception.wire import picture_hash, receive_blocking, send_blocking
 from spatialclaw.primitives.errors import (
     NothingFound,
@@ -441,3 +445,24 @@ async def test_the_service_gets_no_secret_and_no_torch(
     assert b"very-secret" not in (process / "environ").read_bytes()
     assert "torch" not in (process / "maps").read_text()
     await client.aclose()
+
+
+async def test_a_worker_whose_answer_nobody_waits_for_is_ended(
+    home: Home, shared: list[Shared], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(lanes, "GRACE_SECONDS", 0.3)
+    engine = Engine(Limits(), ResultCache(tmp_path, 10**6))
+    blob = Blob(os.dup(shared[0].fd))
+    here = Picture(shared[0].sha256, 48, 64, blob, 0)
+
+    def request(seconds: float, timeout: float) -> Request:
+        params = {"seconds": seconds}
+        return Request("test_one_by_one", None, "a run", [here], params, timeout=timeout)
+
+    await engine.call(request(0, 30))
+    (model,) = engine.describe()["models"]
+    with pytest.raises(Refused, match=r"did not answer in 0\.2 s"):
+        await engine.call(request(30, 0.2))
+    await until(lambda: not Path(f"/proc/{model['pid']}").exists(), seconds=3)
+    assert (await engine.call(request(0.01, 30))).info["model"] == "test-one-by-one"
+    await engine.aclose()
