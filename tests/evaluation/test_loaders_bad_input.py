@@ -178,6 +178,19 @@ def test_a_corrupt_zip_is_named(tmp_path: Path) -> None:
         load("vsi-bench", tmp_path, tmp_path)
 
 
+@pytest.mark.parametrize("ending", ["tar.gz", "tar"])
+def test_a_corrupt_tar_is_named(ending: str, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    jsonl(root / "test.jsonl", [vsi_row()])
+    path = root / f"arkitscenes.{ending}"
+    archive(path, {"arkitscenes/41.mp4": bytes(range(256)) * 400})
+    whole = path.read_bytes()
+    for damage in (whole[: len(whole) // 2], b"x" * 600, whole[:60] + b"\xff" * 60 + whole[120:]):
+        path.write_bytes(damage)
+        with pytest.raises(UsageError, match=r"arkitscenes|no question"):
+            fetch(load("vsi-bench", root, tmp_path).rows[0])
+
+
 def test_a_damaged_member_is_named(tmp_path: Path) -> None:
     LAYOUTS["vsi-bench"](tmp_path)
     path = tmp_path / "arkitscenes.zip"
@@ -220,6 +233,26 @@ def test_a_tar_with_a_link_out_is_not_followed(tmp_path: Path) -> None:
         tar.addfile(other, io.BytesIO(b"x"))
     with pytest.raises(UsageError, match=r"walk_0999.mp4 is missing"):
         load("osi-bench", tmp_path / "d", tmp_path)
+
+
+@pytest.mark.parametrize("ending", ["tar", "tar.gz", "tgz"])
+def test_tars(ending: str, tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    jsonl(root / "test.jsonl", [vsi_row(), vsi_row(id=2, scene_name="42")])
+    clips = {f"arkitscenes/{scene}.mp4": video() for scene in ("41", "42")}
+    archive(root / f"arkitscenes.{ending}", clips | {"../evil.mp4": b"x"})
+    rows = load("vsi-bench", root, tmp_path).rows
+    assert [fetch(row).media[0].path.read_bytes() for row in rows] == [video()] * 2
+    assert not list(tmp_path.rglob("evil.mp4"))
+
+
+def test_an_archive_that_took_anothers_place_is_read_anew(tmp_path: Path) -> None:
+    root = tmp_path / "data"
+    jsonl(root / "test.jsonl", [vsi_row()])
+    for content in (video(), video() + b"more"):
+        archive(root / "arkitscenes.zip", {"arkitscenes/41.mp4": content})
+        row = fetch(load("vsi-bench", root, tmp_path).rows[0])
+        assert row.media[0].path.read_bytes() == content
 
 
 @pytest.mark.parametrize("at", [4, 9, 40, -3])

@@ -7,7 +7,6 @@ import tarfile
 import tempfile
 import threading
 import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,17 +15,19 @@ from pathlib import Path
 from typing import IO
 
 from spatialclaw.errors import UsageError
-from spatialclaw.evaluation.data.names import Place, safe_parts
+from spatialclaw.evaluation.data.names import DAMAGE, Place, safe_parts
 from spatialclaw.evaluation.rows import Row
+from spatialclaw.evaluation.source import RowProblem
 
 __all__ = ["extract", "fetch", "take", "target"]
 
 _LOCK = threading.Lock()
+_PACKED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 
 
 def target(place: Place, folder: Path) -> Path:
     """Where a member of an archive is put: below the folder, whatever its name says."""
-    return folder.joinpath("archives", *safe_parts(place.name))
+    return folder.joinpath("archives", place.stamp, *safe_parts(place.member))
 
 
 def extract(place: Place, folder: Path) -> Path:
@@ -67,35 +68,46 @@ def take(archive: Path, member: str, path: Path) -> None:
     """
     if path.is_file():
         return
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with (
-            _member(archive, member) as stream,
-            tempfile.NamedTemporaryFile(dir=path.parent, prefix=".draft-", delete=False) as out,
-        ):
-            draft = Path(out.name)
-            try:
-                shutil.copyfileobj(stream, out, 1 << 20)
-                out.flush()
-                draft.replace(path)
-            except BaseException:
-                draft.unlink(missing_ok=True)
-                raise
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        tarfile.TarError,
-        KeyError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,  # zipfile's word for an encrypted member
-        OSError,
-    ) as error:
+        if archive.name.lower().endswith(_PACKED):
+            _take_all(archive, path.parents[len(safe_parts(member)) - 1])
+        else:
+            with _member(archive, member) as stream:
+                _write(stream, path)
+    except (*DAMAGE, KeyError, NotImplementedError, RuntimeError) as error:
+        # RuntimeError is zipfile's word for an encrypted member.
         raise UsageError(
             f"{member} cannot be taken out of {archive}: {error}",
             hint="Is the disk full, or the archive damaged? `spatialclaw benchmarks prepare` "
             "fetches it again.",
         ) from error
+
+
+def _write(stream: IO[bytes], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".draft-", delete=False) as out:
+        draft = Path(out.name)
+        try:
+            shutil.copyfileobj(stream, out, 1 << 20)
+            out.flush()
+            draft.replace(path)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+
+
+def _take_all(archive: Path, root: Path) -> None:
+    """Takes all files out of a compressed tar: one cannot be reached but through those before."""
+    with _LOCK, tarfile.open(archive) as tar:
+        for entry in tar:
+            try:
+                path = root.joinpath(*safe_parts(entry.name))
+            except RowProblem:
+                continue  # it leads out of the archive's folder
+            stream = tar.extractfile(entry) if entry.isfile() and not path.is_file() else None
+            if stream is not None:
+                with stream:
+                    _write(stream, path)
 
 
 @lru_cache(maxsize=8)
@@ -116,7 +128,6 @@ def _member(archive: Path, member: str) -> Iterator[IO[bytes]]:
         with opened.open(member) as stream:
             yield stream
         return
-    # A compressed tar is read from its start for each member; a plain one is jumped through.
     with _LOCK, tarfile.open(archive) as tar:
         inside = tar.extractfile(member)
         if inside is None:

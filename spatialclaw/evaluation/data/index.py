@@ -17,7 +17,7 @@ from spatialclaw.evaluation.rows import Dataset, Medium, Row, Sampling, Truth
 
 __all__ = ["index_key", "read_index", "sha256_of", "write_index"]
 
-_VERSION = 2  # of how rows are made: changes with it
+_VERSION = 3  # of how rows are made: changes with it
 _SKIPPED = {".git", ".cache", "__MACOSX", "__pycache__"}
 
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import fnmatch
+import hashlib
+import lzma
 import os
 import tarfile
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,9 +17,19 @@ from pathlib import Path, PurePosixPath
 from spatialclaw.errors import UsageError
 from spatialclaw.evaluation.source import RowProblem
 
-__all__ = ["ARCHIVES", "Names", "Place", "is_archive", "safe_parts"]
+__all__ = ["ARCHIVES", "DAMAGE", "Names", "Place", "is_archive", "safe_parts"]
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    OSError,
+    ValueError,
+)
+"""What reading a damaged archive raises."""
 _UNREADABLE = (".7z", ".rar", ".zst")
 _SKIPPED = {".git", ".cache", "__MACOSX", "__pycache__"}
 
@@ -31,6 +44,7 @@ class Place:
         member: Its name in the archive, or "".
         size: Bytes.
         remote: Whether it is still on the hub; ``path`` is then where it will be.
+        stamp: Of the archive that holds it: tells it from one that took its place.
     """
 
     name: str
@@ -38,6 +52,7 @@ class Place:
     member: str = ""
     size: int = 0
     remote: bool = False
+    stamp: str = ""
 
 
 def is_archive(name: str) -> bool:
@@ -192,13 +207,16 @@ def members(archive: Place) -> Iterator[Place]:
         UsageError: It cannot be read.
     """
     try:
+        stat = archive.path.stat()
+        key = f"{archive.path.resolve()} {stat.st_size} {stat.st_mtime_ns}"
+        stamp = hashlib.sha256(key.encode()).hexdigest()[:12]
         if archive.name.lower().endswith(".zip"):
             with zipfile.ZipFile(archive.path) as opened:
                 found = [(i.filename, i.file_size) for i in opened.infolist() if not i.is_dir()]
         else:
             with tarfile.open(archive.path) as tar:
                 found = [(member.name, member.size) for member in tar if member.isfile()]
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except DAMAGE as error:
         raise UsageError(
             f"{archive.path} cannot be read: {error}",
             hint="It is damaged or half downloaded; `spatialclaw benchmarks prepare` fetches it.",
@@ -209,4 +227,5 @@ def members(archive: Place) -> Iterator[Place]:
         except RowProblem:
             continue
         if _SKIPPED.isdisjoint(parts) and not parts[-1].startswith("._"):
-            yield Place("/".join([archive.name, *parts]), archive.path, name, size)
+            full = "/".join([archive.name, *parts])
+            yield Place(full, archive.path, name, size, stamp=stamp)
