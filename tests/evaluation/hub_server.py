@@ -19,6 +19,7 @@ class Hub:
     Attributes:
         files: Path to content.
         status: Of every answer, where it is to be refused; with `error` as X-Error-Code.
+        files_status: Likewise, of the files alone.
         break_after: Close the connection after so many bytes of a file, once a file.
         spoil: Files of which other bytes are sent than are announced.
         log: (method, path, Range) of each request.
@@ -28,7 +29,7 @@ class Hub:
         self.id, self.files = id, files
         self.sha = SHA
         self.older = ""  # a commit before, of which only the list of files is known
-        self.status, self.error = 200, ""
+        self.status, self.files_status, self.error = 200, 200, ""
         self.break_after: dict[str, int] = {}
         self.spoil: set[str] = set()
         self.large = 200  # bytes from which a file counts as large and has a sha256
@@ -95,6 +96,8 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 return self.say({**hub.info(), "sha": hub.older, "siblings": hub.before})
             if path.startswith(f"{api}/revision/"):
                 return self.refuse(404, "RevisionNotFound")
+            if hub.files_status != 200:
+                return self.refuse(hub.files_status, hub.error)
             name = path.removeprefix(f"/datasets/{hub.id}/resolve/{hub.sha}/")
             if name not in hub.files:
                 return self.refuse(404, "RepoNotFound")

@@ -176,7 +176,7 @@ def test_no_access(vsi: Hub, tmp_path: Path, status: int, code: str, said: str) 
 
 
 def test_a_hub_that_fails_or_is_away(vsi: Hub, tmp_path: Path) -> None:
-    vsi.status = 503
+    vsi.status = 501  # not one that the library tries again for a while
     done = prepare(vsi, tmp_path, "vsi-bench")
     assert done.returncode == 3, done.stderr
     away = prepare(None, tmp_path, "vsi-bench")
@@ -184,6 +184,17 @@ def test_a_hub_that_fails_or_is_away(vsi: Hub, tmp_path: Path) -> None:
     for one in (done, away):
         assert "--data-dir" in one.stderr
         assert "Traceback" not in one.stderr
+
+
+@pytest.mark.parametrize(("status", "code", "exit"), [(501, "", 3), (403, "GatedRepo", 2)])
+def test_a_hub_that_names_files_and_does_not_give_them(
+    vsi: Hub, tmp_path: Path, status: int, code: str, exit: int
+) -> None:
+    vsi.files_status, vsi.error = status, code
+    done = prepare(vsi, tmp_path, "vsi-bench")
+    assert done.returncode == exit, done.stderr
+    assert "Traceback" not in done.stderr
+    assert ("go on" if exit == 3 else "accept its terms") in done.stderr
 
 
 def test_an_unknown_revision(vsi: Hub, tmp_path: Path) -> None:

@@ -175,6 +175,9 @@ class Repository:
                 f"the hub has no data set {self.id}, or it is private",
                 hint="If it is private, set HF_TOKEN.",
             ) from error
+        except errors.LocalEntryNotFoundError as error:  # its word for a hub that went away
+            cause = error.__cause__ or error
+            raise BackendUnreachable(f"the hub went away: {_line(cause)}", hint=_AGAIN) from error
         except errors.EntryNotFoundError as error:
             raise UsageError(f"{self.id}{at} lacks a file: {_line(error)}") from error
         except errors.HfHubHTTPError as error:
