@@ -173,7 +173,7 @@ async def test_a_damaged_result_is_computed_again_and_that_is_said(
     reply = await client.call(query("test_edges", shared[:1]))
     assert reply.info["notes"] == ["a damaged result was found in the cache and computed again"]
     assert reply.unpack().arrays["masks"].shape == (1, 48, 64)
-    assert [x for x in home.runs() if x.startswith("run")] == ["run test-edges 1"] * 2
+    assert [x for x in home.runs("test-edges") if x.startswith("run")] == ["run test-edges 1"] * 2
     await client.aclose()
 
 

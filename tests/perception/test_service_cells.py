@@ -48,4 +48,4 @@ def test_a_cell_asks_a_model_about_a_frame_and_about_its_own_picture(
     calls = [e for e in events if e["kind"] == "perception"]
     assert [c["result"]["cached"] for c in calls] == [False, False, False, True]
     assert all(c["result"]["model"] == "test-edges" and c["result"]["bytes"] > 0 for c in calls)
-    assert len([line for line in home.runs() if line.startswith("run")]) == 3
+    assert len([line for line in home.runs("test-edges") if line.startswith("run")]) == 3
