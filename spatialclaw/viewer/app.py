@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from spatialclaw.errors import SpatialclawError
 from spatialclaw.traces.html import facts
-from spatialclaw.traces.html.pictures import read_picture
+from spatialclaw.traces.html.pictures import picture_file, read_picture
 from spatialclaw.traces.html.render import asset, environment, styles
 from spatialclaw.traces.html.story import Entry, Story, tell
 from spatialclaw.traces.html.text import as_text, one_line
@@ -88,12 +88,12 @@ class _Pages:
     def html(self, request: Request, name: str, status: int = 200, **context: Any) -> Response:
         """A page."""
         shared = {
-            "root": self.index.root.name,
+            "root": one_line(self.index.root.name, 80),
             "form_token": request.scope.get("form_token", ""),
             "quote": quote,
         }
         page = self.jinja.get_template(name).render(**shared, **context)
-        return HTMLResponse(page, status)
+        return HTMLResponse(page.encode("utf-8", "replace"), status)
 
     async def refused(self, request: Request, error: Exception) -> Response:
         """A page for what is not there."""
@@ -171,7 +171,7 @@ class _Pages:
 
     def _sources(self, row: Row, run: Run) -> dict[str, Any]:
         def picture_of(name: str) -> Markup | str:
-            if run.image(name) is None:
+            if picture_file(run, name) is None:
                 return ""
             return Markup('src="{}"').format(
                 f"/picture?{urlencode({'run': row.key, 'name': name})}"

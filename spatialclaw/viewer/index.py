@@ -222,7 +222,7 @@ class Index:
         if depth >= _DEEPEST:
             return
         for entry in entries:
-            if entry.name.startswith(".") or not entry.is_dir(follow_symlinks=False):
+            if not _is_plain(entry):
                 continue
             below = f"{key}/{entry.name}" if key else entry.name
             known = self._changed.get(below)
@@ -242,6 +242,12 @@ class Index:
         with self._lock:
             self._rows[found.key] = row
             self._changed[found.key] = found.changed
+
+
+def _is_plain(entry: os.DirEntry[str]) -> bool:
+    """A folder that is no link, not hidden, and whose name can be shown."""
+    shown = entry.name.isprintable() and not entry.name.startswith(".")
+    return shown and entry.is_dir(follow_symlinks=False)
 
 
 def _changed_at(entry: os.DirEntry[str]) -> int:

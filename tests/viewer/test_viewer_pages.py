@@ -163,6 +163,26 @@ def test_damaged_runs_are_listed_and_break_nothing(tmp_path: Path, view: Any) ->
         assert viewer.ask(f"/run/{key}")[0] == 200, key
 
 
+def test_odd_names_and_odd_text_break_nothing(tmp_path: Path, view: Any) -> None:
+    names = ["<b>", 'a"b', "50%", "q?x=1#y", "a&b", "\N{SNOWMAN}"]
+    for name in [*names, "a\x1b[31m", "a\u202eb"]:
+        write_run(tmp_path, name)
+    os.mkdir(os.fsencode(tmp_path) + b"/\xff\xfe")
+    (tmp_path / names[0] / "run.json").write_text('{"question": "\\ud800 \\u0000 \\u202e"}')
+    odd = [{"image": "images/" + "x" * 400}, {"image": "images/\0"}, {"image": "\ud800"}]
+    with (tmp_path / names[0] / "events.jsonl").open("a") as file:
+        event = {"kind": "cell", "images": odd, "scenes": ["\ud800", "../x"]}
+        file.write(json.dumps(event) + "\n")
+    viewer = view(tmp_path)
+    text = viewer.ask("/")[2]
+    assert len(keys(text)) == len(names)
+    assert "<b>" not in text
+    for key in keys(text):
+        status, _, page = viewer.ask(f"/run/{key}")
+        assert status == 200, key
+        assert "\x1b" not in page
+
+
 def test_links_are_not_followed(tmp_path: Path, view: Any) -> None:
     outside = write_run(tmp_path / "outside", "secret", question="secret question")
     inside = tmp_path / "inside"
@@ -443,6 +463,18 @@ def test_the_command_prints_the_address_and_ends_on_interrupt(tmp_path: Path) ->
         process.kill()
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+def test_a_missing_extra_is_named_in_one_line(tmp_path: Path) -> None:
+    program = (
+        "import sys; sys.modules['uvicorn'] = None\n"
+        "from spatialclaw.cli import main; main(['view', '.'])"
+    )
+    line = [sys.executable, "-c", program]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert "pip install 'spatialclaw[viewer]'" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from spatialclaw.traces.read import Run
 
-__all__ = ["LEVELS", "Album", "Level", "read_picture"]
+__all__ = ["LEVELS", "Album", "Level", "picture_file", "read_picture"]
 
 _MOST_BYTES = 40_000_000
 _TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp"}
@@ -84,7 +84,7 @@ def read_picture(run: Run, name: str) -> tuple[bytes, str] | None:
 
     The media type is what the bytes are, whatever the name says.
     """
-    path = _regular(run, name)
+    path = picture_file(run, name)
     if path is None:
         return None
     from PIL import Image
@@ -99,7 +99,8 @@ def read_picture(run: Run, name: str) -> tuple[bytes, str] | None:
     return data, kind
 
 
-def _regular(run: Run, name: str) -> Path | None:
+def picture_file(run: Run, name: str) -> Path | None:
+    """The plain file of a picture; None when it is missing, elsewhere or too large."""
     try:
         path = run.image(name)
         if path is None:

@@ -54,7 +54,7 @@ def write_html(run: Run, out: Path, *, max_bytes: int = 15_000_000) -> Path:
         RunError: The file cannot be written, or even the shortest page is too large.
     """
     for size in _sizes():
-        page = _page(run, size).encode("utf-8")
+        page = _page(run, size).encode("utf-8", "replace")
         if len(page) < max_bytes:
             _write(out, page)
             return out

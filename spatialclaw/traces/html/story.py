@@ -249,7 +249,7 @@ def _cell(story: Story, event: Mapping[str, Any]) -> Entry:
         result=as_text(result.get("result"), limit),
         seconds=as_number(result.get("seconds")),
         pictures=_pictures(event.get("images")),
-        scenes=[str(name)[:200] for name in _list(event.get("scenes"))[:8]],
+        scenes=[one_line(name, 200) for name in _list(event.get("scenes"))[:8]],
         calls=story._calls,
     )
     if isinstance(error, dict):
@@ -317,7 +317,7 @@ def _pictures(value: Any) -> list[Picture]:
         if isinstance(item, dict) and isinstance(item.get("image"), str):
             width, height = (int(as_number(item.get(key)) or 0) for key in ("width", "height"))
             found.append(
-                Picture(item["image"][:300], one_line(item.get("title"), 300), width, height)
+                Picture(one_line(item["image"]), one_line(item.get("title"), 300), width, height)
             )
     return found
 
