@@ -1,7 +1,8 @@
-"""What a notebook's kernel can ask of the Jupyter server that started it: media, decoded.
+"""What a notebook's kernel can ask of the Jupyter server that started it: media and models.
 
 A confined kernel opens no file of yours. It names pictures, videos or captures; the host decodes
 them and hands over the pixels and what is known of the cameras, nothing else of the files.
+Models of perception answer as they do in a run, where they are installed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from spatialclaw.kernel.methods import DecodeParams, frames_reply
 
 if TYPE_CHECKING:
     from spatialclaw.media import Media
+    from spatialclaw.perception.cells import PerceptionTools
 
 __all__ = ["LoadParams", "NotebookHost"]
 
@@ -56,6 +58,8 @@ class NotebookHost:
         self._media: Media | None = None
         self._workdir = Path(tempfile.mkdtemp(prefix=PREFIX))
         self._count = 0
+        self._gateway = Gateway(max_calls=100_000)
+        self._perception: PerceptionTools | None = None
         self._server: GatewayServer | None = None
         self._loop = LoopThread("spatialclaw-notebook")
         self._loop.call(self._start(socket))
@@ -67,15 +71,28 @@ class NotebookHost:
         shutil.rmtree(self._workdir, ignore_errors=True)
 
     async def _start(self, socket: Path) -> None:
-        gateway = Gateway(max_calls=100_000)
+        gateway = self._gateway
         gateway.register("media.load", LoadParams, self._load, quota=MAX_LOADS)
         gateway.register("media.decode", DecodeParams, self._decode, quota=1000)
+        await self._perceive(None)
         self._server = GatewayServer(socket, gateway)
         self._server.start()
 
     async def _stop(self) -> None:
         if self._server is not None:
             await self._server.aclose()
+        if self._perception is not None:
+            await self._perception.aclose()
+
+    async def _perceive(self, media: Media | None) -> None:
+        """Lets models answer about these media, as the settings of the server's user say."""
+        from spatialclaw.config import resolve_settings
+        from spatialclaw.perception.cells import perception_tools
+
+        if self._perception is not None:
+            await self._perception.aclose()
+        self._perception = perception_tools(media, resolve_settings({}).settings)
+        self._perception.register(self._gateway)
 
     async def _load(self, params: LoadParams) -> WithFiles:
         from spatialclaw.media import load
@@ -85,6 +102,7 @@ class NotebookHost:
         workdir = self._workdir / str(self._count)
         media = await asyncio.to_thread(load, paths, frames=params.frames, workdir=workdir)
         self._media = media
+        await self._perceive(media)
         reply: WithFiles = frames_reply(media.manifest)
         reply.result |= {"notes": media.notes, "text": media.describe()}
         return reply

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import io
+import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,28 @@ def test_what_goes_wrong_is_told_and_the_console_goes_on(examples: Path, tmp_pat
     assert "Traceback" not in done.stdout + done.stderr
     missing = piped("", tmp_path / "gone.jpg", tmp_path)
     assert missing.returncode == 2
+
+
+def test_a_notebook_to_begin_with(
+    examples: Path,
+    tmp_path: Path,
+    program: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    nbformat = pytest.importorskip("nbformat")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.chdir(examples)
+    out = tmp_path / "new é" / "a.ipynb"
+    assert program("explore", "room", "street.mp4", "--notebook", "--out", out) == 0
+    assert "JupyterLab is not installed" in capsys.readouterr().err
+    found = nbformat.read(out, as_version=4)
+    nbformat.validate(found)
+    assert found.metadata.kernelspec.name == "spatialclaw"
+    assert f"load({os.path.relpath(examples / 'room', out.parent)!r}, " in found.cells[0].source
+    assert program("explore", "room", "--notebook", "--out", out) == 2
+    assert program("explore", "gone", "--notebook", "--out", tmp_path / "b.ipynb") == 2
+    assert program("explore", "room", "--graphics", "x") == 2
 
 
 @pytest.mark.parametrize(
