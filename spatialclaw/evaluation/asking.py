@@ -106,7 +106,7 @@ def task_of(row: Row) -> Task:
         kind = "choice"
     elif kind == "choice":
         kind = "text"
-    question = row.question
+    question = _in_place(row)
     if row.format in ("points", "json") and row.prompt:
         parts = [row.prompt.get("prefix", ""), question, row.prompt.get("suffix", "")]
         question = "\n".join(part.strip() for part in parts if part.strip())
@@ -345,6 +345,27 @@ def _ended(error: SpatialclawError) -> Ended:
         if isinstance(error, kind):
             return Ended(None, name, line, passing)
     return Ended(None, "fault", line)
+
+
+def _in_place(row: Row) -> str:
+    """The question, with marks such as "[picture 2]" where the data puts media into its text."""
+    first_text = next((i for i, part in enumerate(row.parts) if isinstance(part, str)), 0)
+    if not any(isinstance(part, int) for part in row.parts[first_text:]):
+        return row.question  # media first, then the text: nothing to mark
+    numbers: dict[str, int] = {}
+    marks = []
+    for medium in row.media:
+        kind = "video" if medium.kind == "video" else "picture"
+        numbers[kind] = numbers.get(kind, 0) + 1
+        marks.append(f"[{kind} {numbers[kind]}]")
+    pieces = [part if isinstance(part, str) else f" {marks[part]} " for part in row.parts]
+    text = " ".join("".join(pieces).split(" ")).strip()
+    # The text in the data has the options too, which are given apart.
+    from spatialclaw.evaluation.data import forms
+
+    if row.options:
+        text, _ = forms.inline_options(text)
+    return " ".join(text.split())
 
 
 def as_result(row: Row, epoch: int, ended: Ended, *, run: str, attempts: int) -> Result:
