@@ -48,6 +48,25 @@ def test_nothing_here_names_the_command():
         registry.choose("reconstruct")
 
 
+def test_without_the_packages_the_command_installs_them_first(monkeypatch):
+    from dataclasses import replace
+
+    from spatialclaw.errors import PerceptionError
+    from spatialclaw.perception.adapters.sam2 import Sam2
+
+    adapter = Sam2("small")
+    adapter.info = replace(adapter.info, packages=("torch", "no_such_package"))
+    assert "no_such_package" in adapter.available()
+    assert 'pip install "spatialclaw[perception]"' in adapter.available()
+    with pytest.raises(PerceptionError, match="pip install"):
+        adapter.load("cpu")
+    monkeypatch.setitem(registry._discovered()[0], "sam2.1-small", adapter)
+    command = registry.offer("segment").command
+    assert command == (
+        'pip install "spatialclaw[perception]" && spatialclaw models pull sam2.1-small'
+    )
+
+
 def test_wanted_by_name():
     with pytest.raises(Unavailable, match=r"did you mean 'sam2.1-small'"):
         registry.choose("segment", "sam2.1-smal")

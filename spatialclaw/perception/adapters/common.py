@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import json
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,9 @@ __all__ = [
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
+_LOOKUP_SECONDS = 5.0
+_looked_up: dict[str, tuple[float, bool]] = {}
+
 BoolMasks = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float32]
 
@@ -57,10 +61,19 @@ TOKENIZER = (
 
 def missing_packages(info: ModelInfo) -> str | None:
     """None when the packages can be imported, else one line with the command."""
-    absent = [name for name in info.packages if importlib.util.find_spec(name) is None]
+    absent = [name for name in info.packages if not _importable(name)]
     if not absent:
         return None
     return f'{info.name} needs {" and ".join(absent)}: pip install "spatialclaw[{info.extra}]"'
+
+
+def _importable(name: str) -> bool:
+    """Whether a package is here; asked for many models at once, so kept for a few seconds."""
+    now = time.monotonic()
+    known = _looked_up.get(name)
+    if known is None or now - known[0] > _LOOKUP_SECONDS:
+        known = _looked_up[name] = (now, importlib.util.find_spec(name) is not None)
+    return known[1]
 
 
 class BadRequest(PrimitiveError, ValueError):
