@@ -278,8 +278,8 @@ class ModelPolicy:
         mode = run.settings.get("route", "never")
         if run.chat is None or run.interface != "code" or mode == "never":
             return
-        if not observation.images or self._settled(run):
-            # There is nothing to look at, or work was done already.
+        if not observation.images or not _sees(run.chat) or self._settled(run):
+            # There is nothing to look at or nobody who can, or work was done already.
             return
         if mode == "auto" and has_to_be_measured(self._task):
             return
@@ -395,6 +395,12 @@ def system_prompt(
         native=native,
         asking=chat and (names is None or bool({"look", "locate"} & set(names))),
     )
+
+
+def _sees(chat: ChatClient) -> bool:
+    """Whether a model takes pictures, as far as it is known."""
+    capabilities = getattr(getattr(chat, "inner", chat), "capabilities", None)
+    return getattr(capabilities, "vision", None) is not False
 
 
 def _native_tools(run: RunContext) -> Sequence[Mapping[str, Any]] | None:

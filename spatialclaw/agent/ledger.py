@@ -51,7 +51,7 @@ class Ledger:
 
     Attributes:
         entries: Measurements and looks.
-        pictures: The newest pictures that cells showed.
+        pictures: Pictures that cells showed: those they pinned, and the newest.
     """
 
     entries: list[Entry] = field(default_factory=list)
@@ -68,7 +68,11 @@ class Ledger:
         before = len(self.entries)
         for measured in result.measurements:
             self._measured(measured)
-        self.pictures = [*self.pictures, *result.images][-MAX_PICTURES:]
+        shown = [*self.pictures, *result.images]
+        pinned = [picture for picture in shown if picture.pinned][-MAX_PICTURES:]
+        others = [picture for picture in shown if not picture.pinned]
+        newest = others[max(0, len(others) - (MAX_PICTURES - len(pinned))) :]
+        self.pictures = [p for p in shown if any(p is k for k in (*pinned, *newest))]
         return self.entries[before:]
 
     def add_look(self, purpose: str, messages: Sequence[Message], reply: str) -> None:

@@ -48,7 +48,7 @@ async def verify(
         ledger: The evidence; its pictures are shown.
         inputs: Pictures of the input.
     """
-    pictures = [*inputs[:4], *ledger.pictures[-4:]]
+    pictures = [*inputs[:4], *ledger.pictures]
     text = prompts.render(
         "verify",
         question=task.question,

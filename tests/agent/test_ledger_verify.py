@@ -224,3 +224,20 @@ async def test_what_the_vlm_said_enters_the_ledger() -> None:
     entry = environment.ledger.entries[0]
     assert (entry.id, entry.kind) == ("s1", "seen")
     assert "Which colour? -> It is red." in entry.text
+
+
+def test_pinned_pictures_stay_key_pictures() -> None:
+    from dataclasses import replace
+
+    from support.doubles import picture
+
+    ledger = Ledger()
+    for number in range(12):
+        shown = replace(picture(title=f"p{number}"), pinned=number in (1, 3))
+        ledger.add_cell(number, CellResult("ok", images=[shown]))
+    titles = [p.title for p in ledger.pictures]
+    assert titles == ["p1", "p3", "p8", "p9", "p10", "p11"]
+    for number in range(7):
+        pinned = replace(picture(title=f"q{number}"), pinned=True)
+        ledger.add_cell(20 + number, CellResult("ok", images=[pinned]))
+    assert [p.title for p in ledger.pictures] == [f"q{n}" for n in range(1, 7)]
