@@ -123,8 +123,11 @@ def check(
     rows: list[dict[str, Any]] = []
     for adapter in chosen:
         problems = weights.check(adapter.info)
-        if not problems and (reason := adapter.available()) is not None:
+        reason = adapter.available()
+        if reason is not None and not adapter.info.hub:
             problems = [reason]
+        elif reason is not None and not problems:
+            typer.echo(f"not ready: {reason}", err=True)
         rows.append({"name": adapter.info.name, "ok": not problems, "problems": problems})
     if as_json:
         print(json.dumps(rows, indent=1))
