@@ -414,6 +414,24 @@ def test_an_evaluation_alone_and_a_run_alone_can_be_viewed(tmp_path: Path, view:
     assert (tmp_path / "runs" / "corrections.jsonl").is_file()
 
 
+def test_an_evaluation_that_goes_on_is_read_along(tmp_path: Path, view: Any) -> None:
+    from spatialclaw.evaluation.records import Result
+    from spatialclaw.evaluation.store import Store
+
+    evaluation = write_evaluation(tmp_path, "eval", [True])
+    viewer = view(tmp_path)
+    assert "1 results" in viewer.ask("/")[2]
+    store = Store(evaluation, create=True)  # as the runner holds it open
+    store.add(Result("toy", "q9", 0, "model_failed", score=0.0, truth="yes", format="yes_no"))
+    time.sleep(1.1)
+    assert "2 results" in viewer.ask("/")[2]
+    assert "model failed" in viewer.ask("/evaluation/eval")[2]
+    store.add(Result("toy", "q10", 0, "answered", score=1.0, truth="yes", format="yes_no"))
+    store.close()
+    time.sleep(1.1)
+    assert "3 results" in viewer.ask("/")[2]
+
+
 def test_a_damaged_evaluation_says_so(tmp_path: Path, view: Any) -> None:
     evaluation = write_evaluation(tmp_path, "eval", [True])
     (evaluation / "results.sqlite").write_bytes(b"no database at all" * 100)
