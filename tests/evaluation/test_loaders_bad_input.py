@@ -27,6 +27,8 @@ from spatialclaw.evaluation.data import Record, RowProblem, fetch, forms, load_d
 from spatialclaw.evaluation.data.files import Files
 from spatialclaw.evaluation.data.names import safe_parts
 from spatialclaw.evaluation.data.tfrecord import crc32c
+from spatialclaw.evaluation.replies import written_reply
+from spatialclaw.evaluation.score_file import Prediction, score_prediction
 
 
 def load(name: str, root: Path, tmp_path: Path) -> Any:
@@ -377,6 +379,43 @@ def test_questions_of_ones_own(tmp_path: Path) -> None:
     assert dataset.rows[1].truth.value == "B"
     assert len(dataset.rows[2].media) == 2
     assert dataset.rows[0].extra["tolerance"] == 0.05
+
+
+def test_other_words_for_kinds_of_answers(tmp_path: Path) -> None:
+    put(tmp_path / "b" / "1.jpg", jpeg())
+    put(tmp_path / "b" / "2.jpg", jpeg())
+    shown = {"question": "?", "media": "b/*.jpg"}
+    dataset = custom(
+        tmp_path,
+        [
+            shown | {"answer_type": "mcq", "choices": {"A": "x", "B": "y"}, "truth": "B"},
+            shown | {"answer_type": "yes-no", "truth": "no"},
+            shown | {"answer_type": "count", "truth": 30},
+            shown | {"answer_type": "text", "truth": "(1, 2)", "tolerance": "5 px"},
+        ],
+    )
+    assert dataset.missing == []
+    assert [row.format for row in dataset.rows] == ["letter", "yes_no", "number", "text"]
+    assert [m.path.name for m in dataset.rows[0].media] == ["1.jpg", "2.jpg"]
+    assert dataset.rows[2].extra["tolerance"] == 0
+
+
+@pytest.mark.shared_data
+def test_the_questions_about_real_pictures_load_and_their_truth_scores_1(
+    shared_data: Path,
+) -> None:
+    dataset = load_dataset(str(shared_data / "questions.json"))
+    assert dataset.missing == []
+    assert len(dataset.rows) > 30
+    for row in dataset.rows:
+        line = Prediction(
+            id=row.uid,
+            benchmark=row.benchmark,
+            prediction=written_reply(row, row.truth.value),
+            truth=row.truth.text,
+            extra=dict(row.extra),
+        )
+        assert score_prediction(line)["score"] == 1.0, row.uid
 
 
 def test_questions_in_csv(tmp_path: Path) -> None:

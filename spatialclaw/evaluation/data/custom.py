@@ -29,6 +29,12 @@ _NAMES = {
 }
 _PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".heic")
 _VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".mpg", ".mpeg", ".ts")
+_KINDS = {
+    **dict.fromkeys(("mcq", "multiple_choice", "select", "letter", "option"), "choice"),
+    **dict.fromkeys(("numeric", "numerical", "float", "int", "integer", "count"), "number"),
+    **dict.fromkeys(("bool", "boolean", "yesno", "yes/no"), "yes_no"),
+    **dict.fromkeys(("str", "string", "open", "free", "word"), "text"),
+}
 _FORMATS: dict[str, Format] = {
     "choice": "letter",
     "number": "number",
@@ -114,18 +120,24 @@ def _row(record: Record, folder: Path, name: str) -> Row:
         raise RowProblem("it has no question")
     choices = forms.options(_value(record, "choices")) or _columns(record)
     given = _value(record, "truth")
-    kind = str(record.get("answer_type") or "").strip() or _inferred(given, choices)
+    named = str(record.get("answer_type") or "").strip().lower().replace("-", "_")
+    kind = _KINDS.get(named, named) or _inferred(given, choices)
     if kind not in _FORMATS:
         raise RowProblem(f"answer_type {kind!r} is none of {', '.join(_FORMATS)}")
     extra = {
         "answer_type": kind,
         "choices": choices,
-        "tolerance": _number(record, "tolerance"),
+        "tolerance": _number(record, "tolerance") if kind == "number" else None,
         "relative": str(record.get("relative", "")).lower() in ("true", "1", "yes"),
     }
-    if kind == "number" and record.get("tolerance") is None:
-        extra |= {"tolerance": 0.05, "relative": True}
-    media = [_medium(item, folder, record) for item in _paths(_value(record, "media"))]
+    if kind == "number" and extra["tolerance"] is None:
+        whole = named in ("count", "int", "integer")
+        extra |= {"tolerance": 0.0 if whole else 0.05, "relative": not whole}
+    media = [
+        _medium(item, folder, record)
+        for named_item in _paths(_value(record, "media"))
+        for item in _expanded(named_item, folder)
+    ]
     group = _value(record, "group") or (str(media[0].path) if media else "")
     return make_row(
         record,
@@ -196,6 +208,16 @@ def _paths(value: Any) -> list[Any]:
     if isinstance(value, str) and not value.strip().startswith("["):
         return [part.strip() for part in value.split(";") if part.strip()]
     return forms.as_list(value)
+
+
+def _expanded(item: Any, folder: Path) -> list[Any]:
+    """The files that a pattern such as "frames/*.jpg" is like, in order of name; else the item."""
+    if not isinstance(item, str) or not any(mark in item for mark in "*?"):
+        return [item]
+    pattern = Path(item.strip())
+    if pattern.is_absolute():
+        return [item]
+    return sorted(str(path.relative_to(folder)) for path in folder.glob(str(pattern))) or [item]
 
 
 def _medium(item: Any, folder: Path, record: Record) -> Medium:
