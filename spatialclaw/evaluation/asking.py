@@ -6,67 +6,27 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from spatialclaw.agent.types import Answer, Task, Usage
+from spatialclaw.agent.types import Answer, Usage
 from spatialclaw.backends.base import Backend
 from spatialclaw.config import Resolved
 from spatialclaw.errors import (
-    BackendError,
-    BackendRejected,
-    KernelError,
-    MediaError,
-    PerceptionError,
-    RunError,
     SpatialclawError,
 )
 from spatialclaw.evaluation.frames_cache import FramesCache
 from spatialclaw.evaluation.no_kernel import NoKernels
-from spatialclaw.evaluation.records import Result
+from spatialclaw.evaluation.outcomes import Ended, ended_by, one_line
+from spatialclaw.evaluation.posing import task_of
 from spatialclaw.evaluation.rows import Row
 from spatialclaw.evaluation.throttle import OutOfMoney, Purse, Throttle, ThrottledChat
 
-__all__ = ["Asker", "Ended", "Engine", "answer_from_json", "as_result", "task_of"]
+__all__ = ["Asker", "Engine"]
 
 # Beyond a question's own deadline, until it is taken for hung: a start of a kernel, decoding.
 GRACE_SECONDS = 300.0
-
-_ANSWER_TYPES = {
-    "letter": "choice",
-    "number": "number",
-    "yes_no": "yes_no",
-    "point": "point",
-    "box": "box",
-    "word": "text",
-    "text": "text",
-    "points": "text",
-    "json": "text",
-}
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How one attempt at a question ended.
-
-    Attributes:
-        answer: The answer, failed ones too; None when the infrastructure failed.
-        failure: Kind of infrastructure failure, or "".
-        detail: One line.
-        passing: Whether another attempt may go better.
-        raw: The model's last text, when that was the answer.
-        usage: What the model calls took, failed ones too.
-        seconds: Wall time.
-    """
-
-    answer: Answer | None
-    failure: str = ""
-    detail: str = ""
-    passing: bool = False
-    raw: str = ""
-    usage: Usage | None = None
-    seconds: float = 0.0
 
 
 class Engine(Protocol):
@@ -88,42 +48,6 @@ class Engine(Protocol):
     async def aclose(self) -> None:
         """Ends what it holds."""
         ...
-
-
-def task_of(row: Row) -> Task:
-    """The question as the agent is asked it; the truth stays out.
-
-    Options named Yes and No make a yes-no question. A form that the agent does not know by itself
-    (several points, JSON) is asked for in the benchmark's own words.
-    """
-    from spatialclaw.agent.task import make_task
-
-    options = dict(row.options) if row.options else None
-    kind = _ANSWER_TYPES[row.format]
-    if options and {key.lower() for key in options} <= {"yes", "no"}:
-        options, kind = None, "yes_no"
-    elif options:
-        kind = "choice"
-    elif kind == "choice":
-        kind = "text"
-    question = _in_place(row)
-    if row.format in ("points", "json") and row.prompt:
-        parts = [row.prompt.get("prefix", ""), question, row.prompt.get("suffix", "")]
-        question = "\n".join(part.strip() for part in parts if part.strip())
-    task = make_task(
-        question,
-        [medium.path for medium in row.media],
-        choices=options or None,
-        answer_type=kind,
-        id=row.uid,
-    )
-    # Options are columns of the data: what a text only looks like is part of the question.
-    return replace(
-        task,
-        question=question.strip(),
-        choices=options,
-        unit=(row.unit or row.truth.unit) if kind == "number" else None,
-    )
 
 
 class Asker:
@@ -205,12 +129,12 @@ class Asker:
         except TimeoutError:
             ended = Ended(None, "hung", f"no end within {patience:.0f} s", passing=True)
         except SpatialclawError as error:
-            ended = _ended(error)
+            ended = ended_by(error)
         except (OSError, MemoryError) as error:
-            ended = Ended(None, "machine", _line(error), passing=True)
+            ended = Ended(None, "machine", one_line(error), passing=True)
         except Exception as error:
             # A fault of ours must cost one question, not the evaluation; it is told apart.
-            ended = Ended(None, "fault", _line(error))
+            ended = Ended(None, "fault", one_line(error))
         else:
             if lost and answer.status != "submitted":
                 ended = Ended(None, "kernel", lost[-1], passing=True)
@@ -325,98 +249,6 @@ def _recorder(run_dir: Path, resolved: Resolved, usage: Usage, lost: list[str]) 
     return recorder
 
 
-def _ended(error: SpatialclawError) -> Ended:
-    """Whose fault an error is, and whether trying again may help."""
-    from spatialclaw.backends.openai import ContextTooLong
-
-    line = _line(error)
-    if isinstance(error, ContextTooLong):
-        return Ended(Answer(None, "", status="failed", reason=line), "context", line)
-    if isinstance(error, BackendRejected):
-        return Ended(None, "refused", line)
-    kinds: list[tuple[type[SpatialclawError], str, bool]] = [
-        (BackendError, "server", True),
-        (MediaError, "media", False),
-        (PerceptionError, "perception", True),
-        (KernelError, "kernel", True),
-        (RunError, "disk", True),
-    ]
-    for kind, name, passing in kinds:
-        if isinstance(error, kind):
-            return Ended(None, name, line, passing)
-    return Ended(None, "fault", line)
-
-
-def _in_place(row: Row) -> str:
-    """The question, with marks such as "[picture 2]" where the data puts media into its text."""
-    first_text = next((i for i, part in enumerate(row.parts) if isinstance(part, str)), 0)
-    if not any(isinstance(part, int) for part in row.parts[first_text:]):
-        return row.question  # media first, then the text: nothing to mark
-    numbers: dict[str, int] = {}
-    marks = []
-    for medium in row.media:
-        kind = "video" if medium.kind == "video" else "picture"
-        numbers[kind] = numbers.get(kind, 0) + 1
-        marks.append(f"[{kind} {numbers[kind]}]")
-    pieces = [part if isinstance(part, str) else f" {marks[part]} " for part in row.parts]
-    text = " ".join("".join(pieces).split(" ")).strip()
-    # The text in the data has the options too, which are given apart.
-    from spatialclaw.evaluation.data import forms
-
-    if row.options:
-        text, _ = forms.inline_options(text)
-    return " ".join(text.split())
-
-
-def as_result(row: Row, epoch: int, ended: Ended, *, run: str, attempts: int) -> Result:
-    """The result of an attempt, not scored yet."""
-    usage = asdict(ended.usage or Usage())
-    common: dict[str, Any] = {
-        "benchmark": row.benchmark,
-        "uid": row.uid,
-        "epoch": epoch,
-        "raw": ended.raw,
-        "seconds": round(ended.seconds, 3),
-        "usage": usage,
-        "attempts": attempts,
-        "run": run,
-        "finished": time.time(),
-        "started": time.time() - ended.seconds,
-    }
-    answer = ended.answer
-    if answer is None:
-        return Result(outcome="infra_failed", failure=ended.failure, detail=ended.detail, **common)
-    from spatialclaw.traces import answer_json
-
-    common |= {"answer": answer_json(answer), "steps": answer.steps}
-    if answer.status == "failed" or answer.value is None:
-        kind = ended.failure or "no answer"
-        return Result(outcome="model_failed", failure=kind, detail=answer.reason, **common)
-    return Result(outcome="answered", **common)
-
-
-def answer_from_json(record: Mapping[str, Any]) -> Answer:
-    """The answer that ``answer.json`` holds."""
-    usage = record.get("usage") or {}
-    names = ("unit", "confidence", "steps", "seconds", "backend", "model", "interface")
-    known = {name: record[name] for name in names if record.get(name) is not None}
-    return Answer(
-        _tuple(record.get("answer")),
-        str(record.get("text") or ""),
-        answer_type=record.get("answer_type") or "text",
-        status=record.get("status") or "failed",
-        evidence=list(record.get("evidence") or []),
-        usage=Usage(**{k: v for k, v in usage.items() if k in Usage.__dataclass_fields__}),
-        run=Path(record["run_dir"]) if record.get("run_dir") else None,
-        reason=str(record.get("reason") or ""),
-        **known,
-    )
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
-
-
 def _last_text(run_dir: Path, answer: Answer) -> str:
     """The model's last text, when the answer was read out of it rather than submitted by a cell."""
     if answer.interface != "direct" and answer.status == "submitted":
@@ -430,9 +262,3 @@ def _last_text(run_dir: Path, answer: Answer) -> str:
                     event = json.loads(line)
                     last = str(event.get("text", last)) if "phase" in event else last
     return last.strip()
-
-
-def _line(error: BaseException) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    known = isinstance(error, SpatialclawError)
-    return text[:500] if known else f"{type(error).__name__}: {text}"[:500]

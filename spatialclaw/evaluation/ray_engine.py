@@ -22,7 +22,8 @@ from typing import Any
 
 from spatialclaw.config import Resolved, Settings
 from spatialclaw.errors import SpatialclawError, UsageError
-from spatialclaw.evaluation.asking import Asker, Ended
+from spatialclaw.evaluation.asking import Asker
+from spatialclaw.evaluation.outcomes import Ended
 from spatialclaw.evaluation.rows import Row
 from spatialclaw.evaluation.throttle import OutOfMoney, Purse
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from spatialclaw.errors import BackendRejected, BackendUnreachable, RunError, SpatialclawError
-from spatialclaw.evaluation.asking import Ended, Engine, answer_from_json, as_result
+from spatialclaw.evaluation.asking import Engine
+from spatialclaw.evaluation.outcomes import Ended, answer_from_json, as_result
 from spatialclaw.evaluation.records import Result, run_name
 from spatialclaw.evaluation.rows import Row
 from spatialclaw.evaluation.scoring import with_score

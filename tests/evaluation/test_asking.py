@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from spatialclaw.errors import MediaError
-from spatialclaw.evaluation.asking import task_of
 from spatialclaw.evaluation.frames_cache import FramesCache
+from spatialclaw.evaluation.posing import task_of
 from spatialclaw.evaluation.rows import Medium, Row, Sampling, Truth
 
 
