@@ -31,7 +31,7 @@ def list_models(as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(known, indent=1))
         return
-    rows = [("name", "methods", "download", "memory", "here", "licence")]
+    rows = [("name", "methods", "download", "memory", "here", "revision", "licence")]
     for facts in known:
         size = facts["bytes"] or facts["download_bytes"]
         rows.append(
@@ -41,6 +41,7 @@ def list_models(as_json: AsJson = False) -> None:
                 weights.size_text(size) if size else "",
                 weights.size_text(facts["memory_bytes"]) if facts["memory_bytes"] else "",
                 "yes" if facts["available"] else "no",
+                facts["revision"][:12],
                 facts["licence"] + (", asks for an agreement" if facts["gated"] else ""),
             )
         )

@@ -77,6 +77,9 @@ def test_pull_check_and_list(capsys, hub):
     assert "licence: Apache-2.0" in out
     assert run_program(["models", "check"]) == 0
     assert capsys.readouterr().out == f"{NAME}: all files are as fetched\n"
+    run_program(["models", "list"])
+    rows = capsys.readouterr().out.splitlines()
+    assert "cccccccccccc" in next(row for row in rows if row.startswith(f"{NAME} "))
     run_program(["models", "list", "--json"])
     known = {each["name"]: each for each in json.loads(capsys.readouterr().out)}
     assert known[NAME]["revision"] == "c" * 40
