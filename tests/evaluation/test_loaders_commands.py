@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from layouts import LAYOUTS, jpeg, jsonl, put
+from layouts import LAYOUTS, jpeg, jsonl, mask, put
 
 from spatialclaw.cli.app import load_commands, run_program
 from spatialclaw.errors import UsageError
@@ -254,3 +255,23 @@ def test_what_is_not_installed_is_said(
     said = capsys.readouterr().err
     assert gone in said
     assert "spatialclaw[eval]" in said
+
+
+def test_spatialtree_predictions_with_the_columns_of_the_data(tmp_path: Path) -> None:
+    card = {"lamp": {"position": [2, 5]}, "sofa": {"position": [5, 5]}}
+
+    def tree(id: str, metric: str, reply: str, truth: str, **hint: Any) -> dict[str, Any]:
+        info = json.dumps({"metricfunc": metric, "spatree0": "L2"})
+        return line("spatialtree", id, "open", reply, truth, extra_info=info, hint=json.dumps(hint))
+
+    lines = [
+        tree("1", "cogmapeval", f"B. {json.dumps(card)}", "B", cogmap=card, id_type="among"),
+        tree("2", "affmask", "[0.5, 0.4]", base64.b64encode(mask()).decode()),
+        tree("3", "gravityeval", '{"roll": 1, "pitch": 2, "vfov": 60}', GRAVITY, **SIGMAS),
+    ]
+    found = score(tmp_path, lines)["spatialtree-bench"]
+    assert found["mean"] == pytest.approx(100.0)
+
+
+GRAVITY = json.dumps({"roll": 1, "pitch": 2, "vfov": 60})
+SIGMAS = {"roll_unc": 1, "pitch_unc": 1, "vfov_unc": 2}
