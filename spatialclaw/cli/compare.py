@@ -49,8 +49,8 @@ def compare(
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     for title, (head, rows) in comparing.comparison_tables(comparison):
         table = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left")
-        for column in head:
-            table.add_column(column, overflow="fold")
+        for number, column in enumerate(head):
+            table.add_column(column, overflow="fold", no_wrap=number > 0 and len(head) > 5)
         for row in rows:
             table.add_row(*row)
         console.print(table if rows else f"{title}: nothing")

@@ -181,8 +181,8 @@ def _print(folder: Path, summary: object, manifest: object, *, as_json: bool) ->
             tables.append((name, tasks))
     for title, (head, rows) in tables:
         table = Table(box=None, padding=(0, 2, 0, 0), title=title or None, title_justify="left")
-        for column in head:
-            table.add_column(column, overflow="fold")
+        for number, column in enumerate(head):
+            table.add_column(column, overflow="fold", no_wrap=number > 0)
         for row in rows:
             table.add_row(*row)
         console.print(table)
