@@ -420,7 +420,7 @@ def test_an_evaluation_that_goes_on_is_read_along(tmp_path: Path, view: Any) -> 
 
     evaluation = write_evaluation(tmp_path, "eval", [True])
     viewer = view(tmp_path)
-    assert "1 results" in viewer.ask("/")[2]
+    assert ">1 result<" in viewer.ask("/")[2]
     store = Store(evaluation, create=True)  # as the runner holds it open
     store.add(Result("toy", "q9", 0, "model_failed", score=0.0, truth="yes", format="yes_no"))
     time.sleep(1.1)
