@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
+from spatialclaw._version import __version__
 from spatialclaw.agent.prompts import estimate_tokens
 from spatialclaw.agent.types import Task, Usage
 from spatialclaw.backends.base import (
@@ -43,7 +44,6 @@ from spatialclaw.kernel.results import Shown
 
 if TYPE_CHECKING:
     from httpx2 import URL, AsyncClient, Headers, Response
-    from openai import AsyncOpenAI
 
 __all__ = [
     "ContextTooLong",
@@ -148,7 +148,6 @@ class OpenAIChat:
         self.model = options.model
         self._store = store or CapabilityStore()
         self._sleep = sleep
-        self._client: AsyncOpenAI | None = None
         self._connections: AsyncClient | None = None
         self._target: tuple[URL, Headers] | None = None
         self._model_lock = asyncio.Lock()
@@ -270,83 +269,66 @@ class OpenAIChat:
             BackendRejected: The key is wrong.
         """
         import httpx2
-        import openai
 
-        patience = self.options.connect_timeout * 2
+        patience = httpx2.Timeout(self.options.connect_timeout * 2)
+        url, headers = self._address("/models")
         try:
-            response = await self._api().get(
-                "/models", cast_to=httpx2.Response, options={"timeout": patience}
-            )
-        except openai.APIStatusError as error:
-            if error.status_code in (401, 403):
-                text = self._without_key(error_text(error.response.text))
-                raise self._wrong_key(error.status_code, text) from None
-            return []
-        except openai.APIConnectionError as error:
+            response = await self._http().get(url, headers=headers, timeout=patience)
+        except (httpx2.RequestError, httpx2.InvalidURL) as error:
             raise self._unreachable(error) from None
-        return _model_names(response.text)
+        if response.status_code in (401, 403):
+            text = self._without_key(error_text(response.text))
+            raise self._wrong_key(response.status_code, text)
+        return _model_names(response.text) if response.status_code == 200 else []
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        connections, self._connections, self._client = self._connections, None, None
+        connections, self._connections = self._connections, None
         if connections is not None:
             await connections.aclose()
 
     # ------------------------------------------------------------------ inner
 
-    def _api(self) -> AsyncOpenAI:
-        if self._client is None:
-            from openai import AsyncOpenAI
-
-            key = {"api-key": self.options.api_key} if "api-version" in self._query else {}
-            self._client = AsyncOpenAI(
-                base_url=self.base_url,
-                api_key=self.options.api_key or "none",
-                max_retries=0,
-                timeout=self._http().timeout,
-                default_query=dict(self._query) or None,
-                default_headers={k: v for k, v in key.items() if v} or None,
-                http_client=self._http(),
-            )
-        return self._client
-
     def _http(self) -> AsyncClient:
         if self._connections is None:
             import httpx2
-            from openai import DefaultAsyncHttpxClient
 
             # Certificates are read only where they are used: it takes 60 ms.
-            self._connections = DefaultAsyncHttpxClient(
+            self._connections = httpx2.AsyncClient(
                 verify=self.base_url.startswith("https://"),
                 timeout=httpx2.Timeout(self.options.timeout, connect=self.options.connect_timeout),
                 limits=httpx2.Limits(max_connections=1000, max_keepalive_connections=200),
+                follow_redirects=True,
             )
         return self._connections
 
+    def _address(self, path: str) -> tuple[URL, Headers]:
+        """Where a request goes, and what goes with each."""
+        import httpx2
+
+        headers = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": f"spatialclaw/{__version__}",
+        }
+        if self.options.api_key:
+            headers["Authorization"] = f"Bearer {self.options.api_key}"
+            if "api-version" in self._query:
+                headers["api-key"] = self.options.api_key
+        return httpx2.URL(f"{self.base_url}{path}", params=self._query), httpx2.Headers(headers)
+
     async def _post(self, body: dict[str, Any]) -> Response:
-        """Sends a request as it is; the typed call of the client takes as long as all the rest."""
+        """Sends a request as it is."""
         import httpx2
 
         if self._target is None:
-            from openai import __version__
-
-            url = httpx2.URL(f"{self.base_url}/chat/completions", params=self._query)
-            headers = {
-                "Accept": "application/json",
-                "Content-Type": "application/json",
-                "User-Agent": f"AsyncOpenAI/Python {__version__}",
-            }
-            if self.options.api_key:
-                headers["Authorization"] = f"Bearer {self.options.api_key}"
-                if "api-version" in self._query:
-                    headers["api-key"] = self.options.api_key
-            self._target = url, httpx2.Headers(headers)
-        url, known = self._target
+            self._target = self._address("/chat/completions")
+        url, headers = self._target
         client = self._http()
         request = httpx2.Request(
             "POST",
             url,
-            headers=known,
+            headers=headers,
             content=json.dumps(body, separators=(",", ":")).encode("ascii"),
             extensions={"timeout": client.timeout.as_dict()},
         )
