@@ -1,6 +1,6 @@
 """Kills an evaluation with SIGKILL at random moments, again and again, and compares the tables.
 
-    python -m benchmarks.performance.eval_kill [--questions 200] [--kills 50] [--faults 0.1]
+    python -m spatialclaw.benchmarks.performance.eval_kill [--questions 200] [--kills 50] [--faults 0.1]
 
 The same questions are evaluated twice against a scripted server that fails at random: once in
 peace, once killed `kills` times and begun again with the same command. The tables must be the same,
@@ -22,8 +22,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from benchmarks.performance.eval_questions import model, write_questions
 from spatialclaw.backends.scripted_server import ScriptedServer
+from spatialclaw.benchmarks.performance.eval_questions import model, write_questions
 from spatialclaw.evaluation.store import Store
 
 FIGURES = (

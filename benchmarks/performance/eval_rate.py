@@ -1,6 +1,6 @@
 """How fast questions go through `spatialclaw eval` while a model takes a second a reply.
 
-    python -m benchmarks.performance.eval_rate [--questions 1000] [--concurrency 64]
+    python -m spatialclaw.benchmarks.performance.eval_rate [--questions 1000] [--concurrency 64]
 
 The model is scripted and serves any number of requests at once: nothing but our own work can keep
 the rate below ideal (questions under way, divided by the seconds that the replies of one take).
@@ -21,8 +21,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.performance.eval_questions import model, write_questions
 from spatialclaw.backends.scripted_server import ScriptedServer
+from spatialclaw.benchmarks.performance.eval_questions import model, write_questions
 from spatialclaw.config import resolve_settings
 from spatialclaw.evaluation import evaluate as evaluation
 from spatialclaw.evaluation.asking import Asker

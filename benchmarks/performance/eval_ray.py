@@ -1,6 +1,6 @@
 """The same evaluation in one process and on a Ray cluster of local workers, one of them killed.
 
-    python -m benchmarks.performance.eval_ray [--questions 200] [--workers 2]
+    python -m spatialclaw.benchmarks.performance.eval_ray [--questions 200] [--workers 2]
 
 Prints both times and whether the tables and the results of every question are the same.
 """
@@ -16,9 +16,9 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.performance.eval_kill import command, figures, per_question
-from benchmarks.performance.eval_questions import model, write_questions
 from spatialclaw.backends.scripted_server import ScriptedServer
+from spatialclaw.benchmarks.performance.eval_kill import command, figures, per_question
+from spatialclaw.benchmarks.performance.eval_questions import model, write_questions
 
 __all__ = ["kill_one_worker", "main", "run_with_a_kill"]
 

@@ -48,9 +48,14 @@ def compare(
 
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
     for title, (head, rows) in comparing.comparison_tables(comparison):
-        table = Table(box=None, padding=(0, 2, 0, 0), title=title, title_justify="left")
+        table = Table(box=None, padding=(0, 1, 0, 0), title=title, title_justify="left")
         for number, column in enumerate(head):
-            table.add_column(column, overflow="fold", no_wrap=number > 0 and len(head) > 5)
+            table.add_column(
+                column,
+                overflow="fold",
+                no_wrap=number > 0 and len(head) > 5,
+                min_width=12 if number == 0 else 1,
+            )
         for row in rows:
             table.add_row(*row)
         console.print(table if rows else f"{title}: nothing")

@@ -180,9 +180,11 @@ def _print(folder: Path, summary: object, manifest: object, *, as_json: bool) ->
         if tasks is not None:
             tables.append((name, tasks))
     for title, (head, rows) in tables:
-        table = Table(box=None, padding=(0, 2, 0, 0), title=title or None, title_justify="left")
+        table = Table(box=None, padding=(0, 1, 0, 0), title=title or None, title_justify="left")
         for number, column in enumerate(head):
-            table.add_column(column, overflow="fold", no_wrap=number > 0)
+            table.add_column(
+                column, overflow="fold", no_wrap=number > 0, min_width=12 if number == 0 else 1
+            )
         for row in rows:
             table.add_row(*row)
         console.print(table)

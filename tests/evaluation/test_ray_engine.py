@@ -54,7 +54,7 @@ def test_without_ray_it_says_what_to_install(
 def test_a_lost_worker_loses_nothing(tmp_path: Path) -> None:
     pytest.importorskip("ray")
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks.performance.eval_ray", "--questions", "40",
+        [sys.executable, "-m", "spatialclaw.benchmarks.performance.eval_ray", "--questions", "40",
          "--interface", "direct", "--latency", "0.5"],
         cwd=ROOT, capture_output=True, text=True,
     )  # fmt: skip

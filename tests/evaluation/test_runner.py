@@ -356,10 +356,9 @@ def test_cells_run_and_the_builtin_planner_answers(
 
 @pytest.mark.slow
 def test_killed_again_and_again_the_table_is_the_same(tmp_path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-    from benchmarks.performance import eval_kill
-    from benchmarks.performance.eval_questions import model as faulty
-    from benchmarks.performance.eval_questions import write_questions as write
+    from spatialclaw.benchmarks.performance import eval_kill
+    from spatialclaw.benchmarks.performance.eval_questions import model as faulty
+    from spatialclaw.benchmarks.performance.eval_questions import write_questions as write
 
     questions = write(tmp_path / "data", 40)
     more = ("--interface", "direct")
