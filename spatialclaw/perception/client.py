@@ -149,10 +149,18 @@ class LocalClient:
         self._slots = asyncio.Semaphore(_CONNECTIONS)
         self._sent: dict[int, set[str]] = {}
         self._closed = False
+        self._out = 0
 
     async def call(self, query: Query) -> Reply:
         """Answers a call; see `Client.call`."""
         until = time.monotonic() + query.timeout
+        self._out += 1
+        try:
+            return await self._until_answered(query, until)
+        finally:
+            self._out -= 1
+
+    async def _until_answered(self, query: Query, until: float) -> Reply:
         deaths = 0
         async with self._slots:
             while True:
@@ -208,6 +216,7 @@ class LocalClient:
         missing = {picture.sha256 for picture in query.pictures} - sent
         while True:
             message, fds = _message(query, missing, seconds, alone)
+            message["together"] = min(self._out, _CONNECTIONS)
             await send(sock, message, fds)
             reply, given = await receive(sock)
             if "missing" not in reply:

@@ -43,6 +43,7 @@ class Request:
         timeout: Seconds that the caller waits.
         alone: Not in a batch with others.
         fresh: Compute it even if it is known.
+        together: Calls that the run has out at the moment, this one included.
     """
 
     method: str
@@ -54,6 +55,7 @@ class Request:
     timeout: float = 120.0
     alone: bool = False
     fresh: bool = False
+    together: int = 1
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,7 @@ class Engine:
                 request.arrays,
                 request.run,
                 alone=request.alone,
+                together=request.together,
             )
             lane.submit(job)
             self._jobs[key] = job

@@ -17,7 +17,9 @@ from spatialclaw.perception.processes import Crashed, ModelProcess, Refused
 __all__ = ["Done", "Job", "Lane"]
 
 GATHER_SECONDS = 0.003
-"""How long a batch waits for company."""
+"""How long a batch waits for a run that was at work a moment ago."""
+MOST_GATHER_SECONDS = 0.02
+"""How long it waits at most for calls that were announced; a quarter of a batch's time."""
 ACTIVE_SECONDS = 1.0
 """How long a run counts as at work after its last answer."""
 GRACE_SECONDS = 10.0
@@ -56,6 +58,7 @@ class Job:
         arrays: Of the call, as they are sent.
         run: Who asked first.
         alone: Not to be put into a batch with others.
+        together: Calls that its run has out at the moment, this one included.
         waiters: Those who wait.
         again: Whether it was tried before.
         done: The result, once there is one.
@@ -69,6 +72,7 @@ class Job:
     arrays: Mapping[str, Any]
     run: str
     alone: bool = False
+    together: int = 1
     waiters: set[asyncio.Future[Done]] = field(default_factory=set)
     again: bool = False
     done: Done | None = None
@@ -186,19 +190,23 @@ class Lane:
         return any(run not in self._waiting for run in self._answered)
 
     async def _gather(self) -> None:
-        """Waits a little for calls to come along, and for runs whose turn it would be."""
-        until = time.monotonic() + GATHER_SECONDS
-        latest = until + 3 * GATHER_SECONDS
-        while (left := until - time.monotonic()) > 0:
-            enough = self.batch_limit == 1 or self.waiting >= self.batch_limit
-            if enough and not self._absent():
+        """Waits a little for calls that are announced, and for runs whose turn it would be."""
+        now = time.monotonic()
+        latest = now + max(GATHER_SECONDS, min(self._seconds / 4, MOST_GATHER_SECONDS))
+        until = now + GATHER_SECONDS
+        while True:
+            announced = sum(max(job.together for job in jobs) for jobs in self._waiting.values())
+            complete = self.waiting >= min(announced, self.batch_limit)
+            if complete and not self._absent():
+                return
+            left = (until if complete else latest) - time.monotonic()
+            if left <= 0:
                 return
             self._arrived.clear()
             try:
                 await asyncio.wait_for(self._arrived.wait(), left)
             except TimeoutError:
                 return
-            until = min(max(until, time.monotonic() + GATHER_SECONDS / 2), latest)
 
     def _take(self) -> list[Job]:
         """The next batch: one call of each run in turn, then again until it is full.

@@ -2,10 +2,10 @@
 
 A client says hello with the name of its run, then sends one message at a time (see `wire`):
 
-* ``{"op": "call", "method", "model", "pictures", "params", "arrays", "timeout", "alone", "fresh"}``
-  with descriptors of the memory or file that new pictures lie in. The reply is ``{"ok": true,
-  "info"}`` and a descriptor of the packed result, ``{"ok": false, "missing": [hashes]}``, or
-  ``{"ok": false, "error"}``.
+* ``{"op": "call", "method", "model", "pictures", "params", "arrays", "timeout", "alone", "fresh",
+  "together"}`` with descriptors of the memory or file that new pictures lie in. The reply is
+  ``{"ok": true, "info"}`` and a descriptor of the packed result, or ``{"ok": false, "missing":
+  [hashes]}``, or ``{"ok": false, "error"}``.
 * ``{"op": "status"}`` and ``{"op": "stop"}``.
 
 A connection that ends takes its waiting call with it; with the last connection of a run the
@@ -190,6 +190,7 @@ class Service:
             timeout=float(message.get("timeout", 120.0)),
             alone=bool(message.get("alone")),
             fresh=bool(message.get("fresh")),
+            together=min(max(int(message.get("together", 1)), 1), 64),
         ), []
 
     def describe(self) -> dict[str, Any]:
