@@ -1,6 +1,6 @@
 """Kills an evaluation with SIGKILL at random moments, again and again, and compares the tables.
 
-    python -m spatialclaw.benchmarks.performance.eval_kill [--questions 200] [--kills 50] [--faults 0.1]
+    python -m spatialclaw.benchmarks.performance.eval_kill [--questions 200] [--kills 50]
 
 The same questions are evaluated twice against a scripted server that fails at random: once in
 peace, once killed `kills` times and begun again with the same command. The tables must be the same,

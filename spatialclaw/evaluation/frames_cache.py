@@ -23,8 +23,12 @@ Plan = tuple[tuple[Path, ...], int, tuple[tuple[Path, "VideoPart"], ...]]
 
 
 def frames_wanted(row: Row, frames: int | None) -> int:
-    """Frames of each video of a question: as asked for, else the benchmark's usual number."""
-    return frames if frames is not None else row.sampling.n
+    """Frames of each video of a question: as asked for, else the benchmark's usual number.
+
+    A question that names frames ("frame 4 of 32") has the benchmark's number in any case: another
+    one would change what it asks.
+    """
+    return row.sampling.n if frames is None or row.frame_refs else frames
 
 
 def plan_of(row: Row, frames: int | None) -> Plan:

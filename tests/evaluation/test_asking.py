@@ -109,6 +109,8 @@ async def test_frames_of_a_part_of_a_video(video: Path) -> None:
     whole = row(media=(Medium("video", video),), sampling=Sampling(n=5))
     assert await frames_of(whole) == [0, 10, 20, 29, 39]
     assert await frames_of(whole, frames=2) == [0, 39]
+    named = replace(whole, frame_refs=(("frame 4", 0.75),))
+    assert await frames_of(named, frames=2) == [0, 10, 20, 29, 39]
     clip = replace(whole, media=(Medium("video", video, clip=(1.0, 2.0)),))
     assert await frames_of(clip) == [10, 12, 15, 17, 20]
     beyond = replace(whole, media=(Medium("video", video, clip=(3.0, 99.0)),))
