@@ -22,7 +22,7 @@ MAX_MESSAGE = 24 * 1024 * 1024
 _QUEUED = 50  # messages that wait in the host's memory; the rest stays in the kernel's
 _TURN_SECONDS = 0.01
 _IDLE_SECONDS = 2.0
-_PING_MILLISECONDS = 20
+_PING_MILLISECONDS = 6
 _RECONNECT_SECONDS = 5.0
 
 
