@@ -38,11 +38,16 @@ def install(
         list[Path] | None,
         typer.Option("--folder", help="where its media may lie (anywhere by default); repeat it"),
     ] = None,
+    provisioner: Annotated[
+        bool,
+        typer.Option(
+            "--provisioner",
+            help="kernels share what they load and start sooner; only for a Jupyter that runs in "
+            "this very environment",
+        ),
+    ] = False,
 ) -> int:
-    """Install the kernel, so that Jupyter, VS Code and nbconvert find it.
-
-    Jupyter has to run in an environment in which spatialclaw is installed.
-    """
+    """Install the kernel, so that Jupyter, VS Code and nbconvert find it."""
     from spatialclaw.kernel.launch.provisioner import kernelspec as make
 
     if confine not in ("strict", "process", "off"):
@@ -50,8 +55,11 @@ def install(
     where = _where(user, sys_prefix, prefix)
     config: dict[str, Any] = {"memory_bytes": memory * 1024**2}
     if folder:
-        config["folders"] = [str(path.expanduser().absolute()) for path in folder]
+        config["folders"] = _folders(folder)[1::2]
     spec = make(confine, **config)
+    spec.argv += ["--memory", str(memory), *_folders(folder)]
+    if not provisioner:
+        spec.metadata = {}
     manager = _manager()
     with tempfile.TemporaryDirectory() as source:
         text = json.dumps(spec.to_dict(), indent=1)
@@ -83,11 +91,16 @@ def remove(
     if not (path / "kernel.json").is_file():
         raise UsageError(f"there is no kernel {name!r} at {path}", hint="See `jupyter kernelspec`.")
     spec = json.loads((path / "kernel.json").read_text(encoding="utf-8"))
-    if "spatialclaw.kernel.inside" not in spec.get("argv", []):
+    if not any(word.startswith("spatialclaw.kernel.") for word in spec.get("argv", [])):
         raise UsageError(f"{path} is not a kernel of spatialclaw", hint="Nothing was removed.")
     shutil.rmtree(path)
     print(path)
     return 0
+
+
+def _folders(folders: list[Path] | None) -> list[str]:
+    absolute = [str(path.expanduser().absolute()) for path in folders or []]
+    return [word for path in absolute for word in ("--folder", path)]
 
 
 def _where(user: bool, sys_prefix: bool, prefix: Path | None) -> dict[str, Any]:

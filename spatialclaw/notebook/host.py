@@ -1,4 +1,4 @@
-"""What a notebook's kernel can ask of the Jupyter server that started it: media and models.
+"""What a notebook's kernel can ask of the process that started it: media and models.
 
 A confined kernel opens no file of yours. It names pictures, videos or captures; the host decodes
 them and hands over the pixels and what is known of the cameras, nothing else of the files.

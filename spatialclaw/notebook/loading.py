@@ -40,7 +40,7 @@ def load(
 ) -> Loaded:
     """Loads media into this notebook: `frames`, `videos` and the whole vocabulary of a cell.
 
-    In a `spatialclaw` kernel, which opens no files itself, the Jupyter server decodes them; in any
+    In a `spatialclaw` kernel, which opens no files itself, the process that started it decodes them; in any
     other kernel this process does.
 
     Args:

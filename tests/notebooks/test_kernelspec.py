@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,13 +50,19 @@ def test_install_and_remove(
     path = Path(capsys.readouterr().out.strip())
     assert path == prefix / "share" / "jupyter" / "kernels" / "spatialclaw"
     spec = json.loads((path / "kernel.json").read_text())
+    given = ["--confine", "process", "--memory", "512", "--folder", str(folder)]
+    assert spec["argv"][0] == sys.executable
+    assert spec["argv"][-6:] == given
+    assert not spec["metadata"]  # any Jupyter can start it
+    assert program("kernelspec", "install", *options, "--provisioner") == 0
+    spec = json.loads((path / "kernel.json").read_text())
     config = spec["metadata"]["kernel_provisioner"]["config"]
     assert config == {
         "confine": "process",
         "memory_bytes": 512 * 1024**2,
         "folders": [str(folder)],
     }
-    assert spec["argv"][0] == sys.executable
+    capsys.readouterr()
     assert program("kernelspec", "remove", "--prefix", prefix) == 0
     assert not path.exists()
     assert program("kernelspec", "remove", "--prefix", prefix) == 2
@@ -152,6 +159,63 @@ def test_media_only_from_folders_that_were_allowed(
     assert "2 frames" in text(cells[1])
     assert "outside the folders" in text(cells[2])
     assert "outside the folders" in text(cells[3])
+
+
+def scratches(pid: int) -> list[Path]:
+    """What the process that starts the kernel has put aside."""
+    places = (Path("/dev/shm"), Path(tempfile.gettempdir()))
+    found = [owner for place in places for owner in place.glob("spatialclaw-*/owner")]
+    return [owner for owner in found if owner.exists() and _of(owner) == str(pid)]
+
+
+def _of(owner: Path) -> str:
+    try:
+        return owner.read_text().partition(".")[0]
+    except FileNotFoundError:  # another test's, gone meanwhile
+        return ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="strict needs Linux")
+async def test_a_stock_manager_interrupts_restarts_and_leaves_nothing(
+    jupyter: Path, tmp_path: Path
+) -> None:
+    import asyncio
+
+    from jupyter_client import AsyncKernelManager
+
+    manager = AsyncKernelManager(kernel_name="spatialclaw")
+    await manager.start_kernel(cwd=str(tmp_path))
+    client = manager.client()
+    client.start_channels()
+    try:
+        await client.wait_for_ready(timeout=60)
+
+        async def value(code: str) -> str:
+            said: list[str] = []
+            await client.execute_interactive(
+                code, timeout=60, output_hook=lambda m: said.append(str(m["content"]))
+            )
+            return "\n".join(said)
+
+        await value("x = 1")
+        assert scratches(manager.provisioner.pid)
+        endless = asyncio.ensure_future(value("import time\nwhile True: time.sleep(0.01)"))
+        await asyncio.sleep(1.0)
+        await manager.interrupt_kernel()
+        assert "KeyboardInterrupt" in await endless
+        assert "'1'" in await value("x")
+        await manager.restart_kernel(now=True)
+        await client.wait_for_ready(timeout=60)
+        assert "NameError" in await value("x")
+        pid = manager.provisioner.pid
+    finally:
+        client.stop_channels()
+        await manager.shutdown_kernel()
+    for _ in range(100):
+        if not scratches(pid):
+            break
+        await asyncio.sleep(0.1)
+    assert not scratches(pid)
 
 
 @pytest.mark.slow

@@ -12,7 +12,6 @@ import json
 import shutil
 import signal
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +21,8 @@ from traitlets import Enum, Int, List, Unicode
 
 from spatialclaw.kernel.launch.launched import Launched
 from spatialclaw.kernel.launch.options import LaunchOptions, Layout
-from spatialclaw.kernel.launch.reaping import PREFIX
 from spatialclaw.kernel.launch.start import prepare, start
+from spatialclaw.kernel.launch.stock import scratch_of_our_own
 
 if TYPE_CHECKING:
     from spatialclaw.notebook.host import NotebookHost
@@ -34,15 +33,19 @@ NAME = "spatialclaw-provisioner"
 
 
 def kernelspec(confine: str = "strict", **config: Any) -> KernelSpec:
-    """A kernelspec that chooses the provisioner, in memory; its `to_json` is a ``kernel.json``."""
+    """A kernelspec that chooses the provisioner, in memory; its `to_json` is a ``kernel.json``.
+
+    Its command line starts a kernel that is confined alike, for those who know no provisioners.
+    """
     return KernelSpec(
         argv=[
             sys.executable,
             "-m",
-            "spatialclaw.kernel.inside",
+            "spatialclaw.kernel.launch.stock",
             "-f",
             "{connection_file}",
-            "--namespace",
+            "--confine",
+            confine,
         ],
         display_name="spatialclaw",
         language="python",
@@ -54,12 +57,6 @@ def kernelspec(confine: str = "strict", **config: Any) -> KernelSpec:
             }
         },
     )
-
-
-def _new_scratch() -> Layout:
-    shm = Path("/dev/shm")  # noqa: S108
-    root = shm if shm.is_dir() else Path(tempfile.gettempdir())
-    return prepare(Path(tempfile.mkdtemp(prefix=PREFIX, dir=root)))
 
 
 def _hand_over(connection_file: Path, layout: Layout) -> str:
@@ -91,7 +88,7 @@ class KernelProvisioner(LocalProvisioner):  # type: ignore[misc]  # jupyter_clie
     async def pre_launch(self, **kwargs: Any) -> dict[str, Any]:
         """Puts the connection on Unix sockets in the kernel's scratch."""
         if self.layout is None:
-            self.layout = _new_scratch()
+            self.layout = scratch_of_our_own()
         manager = self.parent
         if manager.transport != "ipc":
             manager.transport = "ipc"
