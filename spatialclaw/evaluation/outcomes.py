@@ -12,11 +12,13 @@ from spatialclaw.agent.types import Answer, Usage
 from spatialclaw.errors import (
     BackendError,
     BackendRejected,
+    ConfigError,
+    ConfinementError,
     KernelError,
-    MediaError,
     PerceptionError,
     RunError,
     SpatialclawError,
+    UsageError,
 )
 from spatialclaw.evaluation.records import Result
 from spatialclaw.evaluation.rows import Row
@@ -58,7 +60,9 @@ def ended_by(error: SpatialclawError) -> Ended:
         return Ended(None, "refused", line)
     kinds: list[tuple[type[SpatialclawError], str, bool]] = [
         (BackendError, "server", True),
-        (MediaError, "media", False),
+        (ConfigError, "settings", False),
+        (ConfinementError, "confinement", False),
+        (UsageError, "media", False),  # damaged archives of the data too
         (PerceptionError, "perception", True),
         (KernelError, "kernel", True),
         (RunError, "disk", True),

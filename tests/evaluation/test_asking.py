@@ -8,8 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from spatialclaw import errors
 from spatialclaw.errors import MediaError
 from spatialclaw.evaluation.frames_cache import FramesCache
+from spatialclaw.evaluation.outcomes import as_result, ended_by
 from spatialclaw.evaluation.posing import task_of
 from spatialclaw.evaluation.rows import Medium, Row, Sampling, Truth
 
@@ -159,3 +161,34 @@ async def test_a_video_that_does_not_decode_fails_each_time(tmp_path: Path) -> N
             async with cache.media(sample):
                 raise AssertionError
     await cache.aclose()
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "passing"),
+    [
+        (errors.BackendUnreachable("gone"), "server", True),
+        (errors.BackendReplyError("HTML"), "server", True),
+        (errors.BackendRejected("no such model"), "refused", False),
+        (errors.MediaError("no picture"), "media", False),
+        (errors.UsageError("damaged archive"), "media", False),
+        (errors.ConfigError("no prompt"), "settings", False),
+        (errors.ConfinementError("no namespaces"), "confinement", False),
+        (errors.PerceptionError("no service"), "perception", True),
+        (errors.KernelStartError("no memory"), "kernel", True),
+        (errors.RunError("disk full"), "disk", True),
+    ],
+)
+def test_whose_fault_a_failure_is(error: Exception, kind: str, passing: bool) -> None:
+    assert isinstance(error, errors.SpatialclawError)
+    ended = ended_by(error)
+    assert (ended.answer, ended.failure, ended.passing) == (None, kind, passing)
+    result = as_result(row(), 0, ended, run="runs/q", attempts=1)
+    assert (result.outcome, result.score) == ("infra_failed", None)
+
+
+def test_a_question_too_long_for_the_model_is_the_models_failure() -> None:
+    from spatialclaw.backends.openai import ContextTooLong
+
+    ended = ended_by(ContextTooLong("too long", context=4096))
+    result = as_result(row(), 0, ended, run="runs/q", attempts=1)
+    assert (result.outcome, result.failure) == ("model_failed", "context")
