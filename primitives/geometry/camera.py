@@ -20,6 +20,7 @@ from spatialclaw.primitives.geometry.points import (
     world_ref,
 )
 from spatialclaw.primitives.results import DepthMap
+from spatialclaw.primitives.scene_report import arm
 
 __all__ = [
     "camera_center",
@@ -98,6 +99,7 @@ def unproject(
     Example:
         ``geometry.unproject(frames[0], [(320, 240), (100, 50)])``
     """
+    arm()
     matrix = _intrinsics(frame, intrinsics)
     given = None if pixels is None else _as_pixels(frame, pixels)
     values = np.asarray(0.0)

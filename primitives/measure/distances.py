@@ -168,16 +168,15 @@ def _closest(a: Any, b: Any, where: Frame | None, depth: Any, scale_free: bool) 
     unit = length_unit(first.metric and second.metric, scale_free, "distance", first.method)
     small, large = sorted((first.plain, second.plain), key=len)
     small, large = _thinned(small, 20000), _thinned(large, 60000)
-    away, _ = (
-        cKDTree(large).query(small, k=1)
-        if len(small) > 1
-        else (
-            np.linalg.norm(large - small[0], axis=1),
-            None,
-        )
-    )
+    if len(small) > 1:
+        away, nearest = cKDTree(large).query(small, k=1)
+    else:
+        away, nearest = np.linalg.norm(large - small[0], axis=1), None
     # The very nearest pair is the pair with the worst noise: take the nearest half per cent.
     value = float(np.percentile(away, 0.5))
+    pair = int(np.argmin(np.abs(away - value)))
+    ends = (small[0], large[pair]) if nearest is None else (small[pair], large[nearest[pair]])
+    note_line(*(Points(end, first.ref) for end in ends), f"{value:.3g} {unit} closest")
     sigmas = [sigma_of(first), 0.0 if b is None else sigma_of(second)]
     known = [s for s in sigmas if s is not None]
     sigma = float(np.hypot(known[0], known[1])) if len(known) == 2 else None
