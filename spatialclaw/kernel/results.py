@@ -156,3 +156,7 @@ class CellResult:
     def ok(self) -> bool:
         """Whether the cell ran to its end."""
         return self.status == "ok"
+
+    def _repr_html_(self) -> str:
+        # what it printed and showed is in the notebook already, as it came
+        return f"<small>{self.status}, {self.seconds:.2f} s</small>"

@@ -92,6 +92,9 @@ class LiveView:
             self._picture(shown)
         if not own:
             self._say("writing the next cell")
+        elif self._status is not None:
+            self._status(_small(""))  # nobody but the user is at work
+            self._status = None
 
     def _on_observation(self, event: dict[str, Any]) -> None:
         left = (event.get("info") or {}).get("left") or {}

@@ -40,8 +40,8 @@ def load(
 ) -> Loaded:
     """Loads media into this notebook: `frames`, `videos` and the whole vocabulary of a cell.
 
-    In a `spatialclaw` kernel, which opens no files itself, the process that started it decodes them; in any
-    other kernel this process does.
+    In a `spatialclaw` kernel, which opens no files itself, the process that started it decodes
+    them; in any other kernel this process does.
 
     Args:
         *media: Pictures, videos, folders or captures; relative paths start at the notebook.
