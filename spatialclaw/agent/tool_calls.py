@@ -23,7 +23,7 @@ MAX_CALLS = 16
 _NAME_KEYS = ("call", "name", "tool", "function", "tool_name", "action")
 _ARGUMENT_KEYS = ("args", "arguments", "parameters", "input", "action_input", "kwargs")
 _RESULT_KEYS = ("as", "result", "save_as", "id_as")
-_SILENT = frozenset({"show", "submit"})
+_SILENT = frozenset({"show", "submit", "help"})
 # What a reference may be made of: names, attributes, items, slices, and calls of these methods.
 _METHODS = frozenset({"at", "sample", "to", "filter"})
 
@@ -92,7 +92,7 @@ def calls_to_code(calls: list[Call], names: Collection[str]) -> str:
         if not re.fullmatch(r"[A-Za-z]\w*(\.[A-Za-z]\w*){0,2}", call.name):
             raise _Wrong(f"{call.name!r} is no name of a primitive")
         root = call.name.split(".")[0]
-        if root not in names:
+        if root not in names and call.name != "help":
             raise _Wrong(f"there is no primitive {call.name!r}")
         arguments = [_argument(value) for value in call.positional]
         for key, value in call.args.items():
@@ -112,7 +112,9 @@ def calls_to_code(calls: list[Call], names: Collection[str]) -> str:
 
 
 def _unnamed(call: Call, arguments: list[str]) -> list[str]:
-    """Arguments of `show` have no names: ``things=[a, b]`` becomes ``*[a, b]``."""
+    """Without the names that `show` and `help` do not take: ``things=[a, b]`` -> ``*[a, b]``."""
+    if call.name == "help":
+        return [argument.partition("=")[2] or argument for argument in arguments]
     if call.name != "show":
         return arguments
     unnamed = []

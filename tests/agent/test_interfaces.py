@@ -46,6 +46,7 @@ CALLS = [
      "result1 = depth(frames[0])\nprint('result1 =', result1)\n"),
     ("several pictures shown", fenced({"call": "show", "args": {"title": "t", "things": ["$frames[0]", "$frames[1]"]}}),
      "show(*[frames[0], frames[1]], title='t')\n"),
+    ("help", fenced({"call": "help", "args": {"name": "$measure.distance"}}), "help(measure.distance)\n"),
     ("a frame by time", fenced({"call": "depth", "args": {"frame": "$frames.at(2.5)"}, "as": "d"}),
      "d = depth(frame=frames.at(2.5))\nprint('d =', d)\n"),
     ("after a thought", "<think>[1]</think>" + fenced({"call": "depth", "args": {}, "as": "d"}),
@@ -146,6 +147,7 @@ async def test_a_direct_answer_is_an_answer() -> None:
 def test_every_interface_has_its_prompt(interface: str) -> None:
     text = system_prompt(Prompts(), interface=interface)
     assert estimate_tokens(text) < 5400
+    assert ("`np`" in text) == (interface in ("code", "single-pass"))
     assert ("```json" in text) == (interface == "tools")
     assert ("ANSWER:" in text) == (interface == "direct")
 
