@@ -49,6 +49,7 @@ def row(record: Record, files: Files) -> Row:
 SOURCE = Source(
     tables=("data/test-*.parquet | *.parquet",),
     media=("CVBench.zip",),
+    gigabytes=40,
     prefixes=("CVBench",),
 )
 

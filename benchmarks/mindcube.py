@@ -53,7 +53,8 @@ def row(record: Record, files: Files) -> Row:
 
 SOURCE = Source(
     tables=("MindCube.jsonl",),
-    media=("*.zip",),
+    media=("data.zip",),
+    gigabytes=0.6,
     subsets={
         "full": Subset(21154),
         "tiny": Subset(1050, ("MindCube_tinybench.jsonl",), aliases=("mindcube-tiny",)),
@@ -74,6 +75,7 @@ BENCHMARK = Benchmark(
     licence="MIT (repository)",
     aliases=("mindcube-tiny",),
     note='The official overall leaves out the setting "translation".',
+    compared="public descriptions of its files",
     rule=rule,
     source=SOURCE,
     row=row,

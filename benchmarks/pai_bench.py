@@ -56,6 +56,7 @@ BENCHMARK = Benchmark(
     answers="A-D",
     licence="CC BY-NC 4.0 (sister set)",
     aliases=("pai", "physical-ai-bench"),
+    compared="a community loader",
     rule=rule,
     source=SOURCE,
     row=row,

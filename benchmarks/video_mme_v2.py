@@ -43,7 +43,8 @@ def row(record: Record, files: Files) -> Row:
 
 SOURCE = Source(
     tables=("test.parquet | data/test-*.parquet | test-*.parquet",),
-    media=("*.zip", "*.tar*"),
+    media=("videos/*",),
+    gigabytes=40,
 )
 
 
@@ -59,6 +60,7 @@ BENCHMARK = Benchmark(
     aliases=("videommev2", "videomme-v2"),
     note="Asked without subtitles. The official figure scores groups of four; published agent "
     "figures are accuracy.",
+    compared="column and file names in public scripts",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -96,6 +96,7 @@ BENCHMARK = Benchmark(
     inputs="image, video",
     answers="letter, number, motion",
     aliases=("vilasr",),
+    note="The authors say that not all pictures are uploaded.",
     rule=rule,
     source=SOURCE,
     row=row,

@@ -658,7 +658,7 @@ def video_mme_v2(root: Path) -> int:
         for i in range(1, 5)
     ]
     parquet(root / "test.parquet", rows)
-    archive(root / "videos_01.zip", {"007.mp4": video()})
+    archive(root / "videos" / "001.zip", {"007.mp4": video()})
     return 4
 
 

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
-from layouts import ERQA_TEXT, LAYOUTS, POLYGON, erqa, jpeg, put, tfrecord
+from layouts import (
+    ERQA_TEXT,
+    LAYOUTS,
+    POLYGON,
+    archive,
+    erqa,
+    jpeg,
+    parquet,
+    put,
+    tfrecord,
+)
 
 from spatialclaw.agent.types import Answer
 from spatialclaw.evaluation.benchmark import all_benchmarks, find_benchmark
@@ -114,6 +125,32 @@ def test_erqa_as_tfrecord_is_the_same(tmp_path: Path) -> None:
     )
     for a, b in zip(one, two, strict=True):
         assert (a.question, a.truth, a.media, a.parts) == (b.question, b.truth, b.media, b.parts)
+
+
+def test_omni3d_as_parquet_is_the_same(tmp_path: Path) -> None:
+    LAYOUTS["omni3d-bench"](tmp_path / "a")
+    rows = json.loads((tmp_path / "a" / "annotations.json").read_text())["questions"]
+    for row in rows:
+        row["q_index"] = row.pop("question_index")
+        row["answer"] = str(row["answer"])
+        row["image"] = {"bytes": jpeg(), "path": None}
+    parquet(tmp_path / "b" / "data" / "train-00000-of-00001.parquet", rows)
+    archive(
+        tmp_path / "c" / "omni3d-bench.zip",
+        {
+            f"omni3d-bench/{path.relative_to(tmp_path / 'a')}": path.read_bytes()
+            for path in (tmp_path / "a").rglob("*")
+            if path.is_file()
+        },
+    )
+    one, two, three = (
+        load_dataset("omni3d", data_dir=tmp_path / d, cache_dir=tmp_path / "x").rows for d in "abc"
+    )
+    for a, b, c in zip(one, two, three, strict=True):
+        assert (a.uid, a.question, a.truth) == (b.uid, b.question, b.truth)
+        assert (a.uid, a.question, a.truth) == (c.uid, c.question, c.truth)
+        pictures = {fetch(row).media[0].path.read_bytes() for row in (a, b, c)}
+        assert pictures == {jpeg()}
 
 
 def test_spbench_keeps_its_two_sets_of_pictures_apart(tmp_path: Path) -> None:
