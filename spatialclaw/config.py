@@ -71,7 +71,7 @@ class Settings(BaseModel):
     price_input: float | None = Field(None, ge=0, description="US dollars a million input tokens")
     price_output: float | None = Field(None, ge=0, description="US dollars a million output tokens")
     route: Literal["auto", "always", "never"] = Field(
-        "never", description="whether a cheap look first decides if cells are needed"
+        "auto", description="whether a cheap look first decides if cells are needed"
     )
     verify: int = Field(0, ge=0, le=5, description="times a second opinion may send an answer back")
     votes: int = Field(1, ge=1, le=50, description="branches that answer, made one answer")
