@@ -312,6 +312,8 @@ def _run(
             watch.cancel()
             with suppress(asyncio.CancelledError):
                 await watch
+            progress.under_way = runner.active
+            await asyncio.to_thread(progress.show)
 
     with progress.live():
         try:
@@ -343,7 +345,7 @@ async def _watch(runner: Runner, progress: Progress) -> None:
     """Keeps what is shown up to date while no question ends."""
     while True:
         progress.under_way = runner.active
-        progress.show()
+        await asyncio.to_thread(progress.show)
         await asyncio.sleep(1)
 
 

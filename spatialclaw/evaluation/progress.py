@@ -62,12 +62,11 @@ class Progress:
         return sum(self._outcomes.values())
 
     def add(self, result: Result) -> None:
-        """Counts a result, and shows it."""
+        """Counts a result; `show` shows it."""
         self._count(result)
-        self.show()
 
     def show(self) -> None:
-        """Brings what is shown up to date."""
+        """Brings what is shown up to date; for a thread, since intervals take their time."""
         if self._quiet:
             return
         if self._live is not None:
@@ -101,8 +100,9 @@ class Progress:
         if result.failure:
             self._failures[result.failure] += 1
         if result.score is not None:
-            self._scores.append(result.score)
+            # The group first: whoever reads meanwhile finds one for each score.
             self._groups.append(group_of(result))
+            self._scores.append(result.score)
         if result.cost is not None:
             self._cost = (self._cost or 0.0) + result.cost
 
@@ -119,7 +119,9 @@ class Progress:
         ]
         if self._scores:
             # A quick look while it runs; the final table draws more often.
-            mean = cluster_interval(self._scores, self._groups, resamples=200).scaled(100)
+            scores = list(self._scores)
+            groups = self._groups[: len(scores)]
+            mean = cluster_interval(scores, groups, resamples=200).scaled(100)
             facts.append(("accuracy", f"{mean.value:.1f} [{mean.low:.1f}, {mean.high:.1f}]"))
         if self._cost is not None:
             facts.append(("cost", f"${self._cost:.2f}"))
