@@ -175,8 +175,9 @@ def _closest(a: Any, b: Any, where: Frame | None, depth: Any, scale_free: bool) 
     # The very nearest pair is the pair with the worst noise: take the nearest half per cent.
     value = float(np.percentile(away, 0.5))
     pair = int(np.argmin(np.abs(away - value)))
-    ends = (small[0], large[pair]) if nearest is None else (small[pair], large[nearest[pair]])
-    note_line(*(Points(end, first.ref) for end in ends), f"{value:.3g} {unit} closest")
+    one, other_end = (0, pair) if nearest is None else (pair, int(nearest[pair]))
+    ends = Points(small[one], first.ref), Points(large[other_end], first.ref)
+    note_line(ends[0], ends[1], f"{value:.3g} {unit} closest")
     sigmas = [sigma_of(first), 0.0 if b is None else sigma_of(second)]
     known = [s for s in sigmas if s is not None]
     sigma = float(np.hypot(known[0], known[1])) if len(known) == 2 else None
