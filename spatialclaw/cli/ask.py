@@ -11,7 +11,7 @@ import typer
 
 from spatialclaw.agent.types import Answer
 from spatialclaw.cli.app import app
-from spatialclaw.cli.console import Console
+from spatialclaw.cli.console import Console, shown
 from spatialclaw.cli.options import shared_options
 from spatialclaw.config import Resolved
 from spatialclaw.errors import UsageError
@@ -188,4 +188,4 @@ def _print_answer(answer: Answer, *, as_json: bool, console: Console) -> None:
         print(f"spatialclaw: no answer: {' '.join(answer.reason.split())}", file=sys.stderr)
         return
     mark = " (best guess)" if answer.status == "best_guess" else ""
-    print(f"{answer.text}{mark}", flush=True)
+    print(f"{shown(answer.text)}{mark}", flush=True)

@@ -16,10 +16,12 @@ from rich.text import Text
 
 from spatialclaw import progress
 from spatialclaw.agent.types import Answer
+from spatialclaw.traces.notebook_text import clean, clip
 
-__all__ = ["Console"]
+__all__ = ["Console", "shown"]
 
 _OUTPUT_LINES = 12
+_LONGEST = 20_000
 
 
 class Console:
@@ -79,7 +81,7 @@ class Console:
 
     def _on_plan(self, event: dict[str, Any]) -> None:
         self._rule("plan")
-        self._print(Text(str(event.get("text", "")).strip()))
+        self._print(Text(shown(str(event.get("text", "")).strip())))
         self._busy("writing a cell")
 
     def _on_request(self, event: dict[str, Any]) -> None:
@@ -87,7 +89,7 @@ class Console:
 
     def _on_cell(self, event: dict[str, Any]) -> None:
         self._rule(f"cell {event.get('number', '?')}")
-        code = str(event.get("code", "")).rstrip()
+        code = shown(str(event.get("code", "")).rstrip())
         if self._console.is_terminal:
             self._print(Syntax(code, "python", background_color="default", word_wrap=True))
         else:
@@ -100,10 +102,11 @@ class Console:
         for key in ("stdout", "result"):
             text = str(result.get(key) or "").rstrip()
             if text:
-                self._print(Text(_clip(text), style="dim"))
+                self._print(Text(_clip(shown(text)), style="dim"))
         error = result.get("error")
         if error:
-            self._print(Text(_clip(f"{error['name']}: {error['message']}"), style="red"))
+            told = shown(f"{error['name']}: {error['message']}")
+            self._print(Text(_clip(told), style="red"))
         images = event.get("images") or []
         if images:
             self._print(Text(f"[{len(images)} picture{'s' * (len(images) != 1)} shown]", "dim"))
@@ -128,7 +131,7 @@ class Console:
 
     def _line(self, tag: str, text: str, *, style: str = "") -> None:
         line = Text(f"{tag}: ", style="bold")
-        line.append(" ".join(text.split()), style=style)
+        line.append(" ".join(shown(text).split()), style=style)
         self._print(line)
 
     def _print(self, what: Any) -> None:
@@ -138,6 +141,11 @@ class Console:
             # Nobody reads the progress any more; the work goes on.
             self._quiet = True
             sys.stderr = None
+
+
+def shown(text: str) -> str:
+    """Text of a model or a cell as a terminal may show it: it draws, moves and sets nothing."""
+    return clip(clean(text), _LONGEST)
 
 
 def _clip(text: str) -> str:

@@ -221,19 +221,19 @@ class Explorer:
         if not steps:
             self._complain("nothing to undo")
             return
-        said = self.session.restore(steps.pop())
+        said = clean(self.session.restore(steps.pop()))
         self._print(f"undone{f' ({said})' if said else ''}")
 
     def _snapshot(self, name: str) -> None:
         if not name:
             self._complain("what name? /snapshot NAME")
             return
-        said = self.session.snapshot(name)
+        said = clean(self.session.snapshot(name))
         self._print(f"kept {clean(name)!r}{f' ({said})' if said else ''}")
 
     def _restore(self, name: str) -> None:
         try:
-            said = self.session.restore(name)
+            said = clean(self.session.restore(name))
         except KeyError:
             self._complain(f"there is no snapshot {clean(name)!r}")
             return
