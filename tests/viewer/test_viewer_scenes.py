@@ -95,11 +95,11 @@ def test_what_cells_make_in_3d_is_recorded(tmp_path: Path, examples: Path) -> No
         session.run("x = 1")
         session.run("box = geometry.oriented_box(geometry.unproject(frames[0]), up=None)")
         session.run("d = measure.distance(box, frames[1])\nprint(d)")
-        session.run("y = 2")
+        session.run("e = measure.distance(geometry.unproject(frames[0]), kind='closest')")
         session.run("class Box3D:\n    center = 'a lie'\nliar = Box3D()")
         run = Run(session.run_dir)
     cells = [cell.get("scenes") for cell in run.cells]
-    assert [bool(names) for names in cells] == [False, True, True, False, False]
+    assert [bool(names) for names in cells] == [False, True, True, True, False]
     made = read_scene(run, cells[1][0])
     assert made is not None
     assert made["unit"] == "m"
@@ -115,6 +115,9 @@ def test_what_cells_make_in_3d_is_recorded(tmp_path: Path, examples: Path) -> No
     line = after["lines"][0]
     length = float(np.linalg.norm(np.subtract(line["a"], line["b"])))
     assert float(line["label"].split()[0]) == pytest.approx(length, rel=0.01)
+    nearest = read_scene(run, cells[3][0])
+    assert nearest is not None
+    assert nearest["lines"][0]["label"].endswith("m closest")
     assert np.allclose(line["a"], made["boxes"][0]["center"], atol=1e-5)
 
 
