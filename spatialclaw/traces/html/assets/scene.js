@@ -127,7 +127,7 @@
 
     reset() {
       this.target = [0, 1, 2].map((k) => (this.low[k] + this.high[k]) / 2);
-      this.distance = 1.8 * this.radius;
+      this.distance = (this.cloud ? 1.8 : 2.4) * this.radius;
       this.pitch = 0.75;
       this.yaw = 0.6;
       if (this.cameras.length) {
