@@ -19,7 +19,7 @@ from spatialclaw.agent.budget import limits_from
 from spatialclaw.config import Resolved
 from spatialclaw.errors import RunError, UsageError
 from spatialclaw.evaluation.rows import Dataset, Row
-from spatialclaw.evaluation.scoring import check_rule, scorer_versions
+from spatialclaw.evaluation.scoring import check_rule, scorer_versions, truth_text
 
 __all__ = [
     "MANIFEST",
@@ -77,6 +77,7 @@ def make_manifest(
                 "revision": dataset.revision,
                 "source": dataset.source,
                 "files": dict(dataset.files),
+                "content": _content(dataset.rows),
                 "questions": len(dataset.rows),
                 "expected": dataset.expected,
                 "missing": len(dataset.missing),
@@ -130,6 +131,7 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     for benchmark in manifest.get("benchmarks") or ():
         name = benchmark["name"]
         flat[f"{name}: data revision"] = benchmark.get("revision")
+        flat[f"{name}: data"] = benchmark.get("content")
         flat[f"{name}: questions"] = _digest(benchmark.get("ids"))
         for scorer, number in (benchmark.get("scorers") or {}).items():
             flat[f"{name}: scorer {scorer}"] = f"version {number}"
@@ -283,6 +285,16 @@ def prompt_hashes(folder: Path | None) -> dict[str, str]:
         digest = sha256(path.read_bytes()).hexdigest()[:16]
         found[path.relative_to(folder or path).as_posix()] = digest
     return dict(sorted(found.items()))
+
+
+def _content(rows: Sequence[Row]) -> str:
+    """What is asked, as one digest: ids, questions, options, truths and the names of the media."""
+    digest = sha256()
+    for row in rows:
+        media = [[m.path.name, m.clip, m.frame_indices] for m in row.media]
+        facts = [row.uid, row.question, row.options, truth_text(row), media]
+        digest.update(json.dumps(facts, ensure_ascii=False, default=str).encode())
+    return f"{len(rows)} questions, sha256 {digest.hexdigest()[:16]}"
 
 
 def _digest(ids: Any) -> str:

@@ -112,6 +112,12 @@ def test_other_settings_are_refused_with_the_difference(
         changed[changed.index("--model") + 1] = "other"
         server.models.append("other")
         assert "--model was scripted-vlm, is other" in run(capsys, changed)[2]
+        kept = questions.read_text()
+        questions.write_text(kept.replace("Question 7:", "Question 70:"))
+        status, _, said = run(capsys, arguments)
+        assert status == 2
+        assert "custom:questions: data was 12 questions, sha256" in said
+        questions.write_text(kept)
         other = write_questions(tmp_path / "elsewhere", 3).rename(tmp_path / "elsewhere/b.jsonl")
         status, _, said = run(capsys, line(other, out, server))
         assert status == 2
