@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from spatialclaw.agent.assemble import Parts, assemble
+from spatialclaw.agent.assemble import Parts, assemble, run_facts
 from spatialclaw.agent.converse import converse
 from spatialclaw.agent.earlier import Earlier
 from spatialclaw.agent.prompts import Prompts
@@ -414,7 +414,7 @@ async def _answer(
             finally:
                 await parts.aclose()
         except SpatialclawError as error:
-            _record_failure(recorder, task, backend, error)
+            _record_failure(recorder, task, backend, error, resolved)
             raise
         finally:
             recorder.close()
@@ -433,7 +433,7 @@ def _recorder(settings: Settings, on_event: Listener | None) -> Recorder:
 
 
 def _record_failure(
-    recorder: Recorder, task: Task, backend: Backend, error: SpatialclawError
+    recorder: Recorder, task: Task, backend: Backend, error: SpatialclawError, resolved: Resolved
 ) -> None:
     answer = Answer(
         None,
@@ -445,7 +445,11 @@ def _record_failure(
         run=recorder.run_dir,
         reason=str(error),
     )
+    settings, sources = resolved.settings, resolved.sources
     try:
+        if not (recorder.run_dir / "run.json").exists():
+            # It failed before the media were read.
+            recorder.start(**run_facts(task, settings, None, settings.seed, sources, None))
         recorder.event("error", where="run", type=type(error).__name__, message=str(error))
         recorder.answer(answer_json(answer))
     except SpatialclawError as second:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from spatialclaw.media import Media
     from spatialclaw.perception.cells import PerceptionTools
 
-__all__ = ["Parts", "assemble", "kernel_options", "kernel_pool"]
+__all__ = ["Parts", "assemble", "kernel_options", "kernel_pool", "run_facts"]
 
 
 @dataclass
@@ -157,7 +157,7 @@ async def assemble(
             media = await _load(task.media, settings.frames, workdir / "frames")
         start = getattr(record, "start", None)
         if start is not None:
-            start(**_facts(task, settings, media, seed, sources, earlier))
+            start(**run_facts(task, settings, media, seed, sources, earlier))
         for note in media.notes if media is not None else ():
             record.event("note", text=note)
         tools = VlmTools(Prompts(settings.prompts_dir))
@@ -295,7 +295,7 @@ def _gateway(media: Media | None, record: Record, tools: VlmTools) -> Gateway:
     return gateway
 
 
-def _facts(
+def run_facts(
     task: Task,
     settings: Settings,
     media: Media | None,
@@ -303,6 +303,7 @@ def _facts(
     sources: dict[str, str] | None,
     earlier: Earlier | None,
 ) -> dict[str, Any]:
+    """What `run.json` says of a run; without media where they were not read."""
     continues = {} if earlier is None else {"continues": earlier.describe()}
     return continues | {
         "question": task.question,
