@@ -35,10 +35,9 @@ __all__ = [
 
 Floats = npt.NDArray[np.float64]
 
-# Typical relative error of the scale of metric single-picture models outside their training data:
-# Depth Pro (Bochkovskii et al., 2024, table 1) puts 60 to 95 % of the pixels within 25 %.
+# Assumed, not measured: the relative error of the scale of a metric single-picture model outside
+# its training data, and of the focal length that such a model estimates.
 SCALE_SIGMA = 0.15
-# Depth Pro's focal length is within 25 % for 60 to 90 % of the pictures (table 2).
 FOCAL_SIGMA = 0.15
 LONG = 300.0
 MOST_FRAMES = 256
