@@ -102,9 +102,12 @@ def export(
         print(f"{written.lines} line{'s' * (written.lines != 1)}", file=sys.stderr)
         print(target)
         return 0 if written.lines else 1
-    if len(runs) > 1:
-        raise UsageError(f"--to {to} takes one run, {len(runs)} are given")
-    print(_ONE[to](Run(runs[0]), out))
+    if len(runs) > 1 and out is not None and not out.is_dir():
+        raise UsageError(
+            f"{len(runs)} runs do not go into one file, {out}", hint="Give a folder that is there."
+        )
+    for path in runs:
+        print(_ONE[to](Run(path), out))
     return 0
 
 
@@ -117,7 +120,9 @@ def _notebook(run: Run, out: Path | None) -> Path:
 def _png(run: Run, out: Path | None) -> Path:
     from spatialclaw.traces.png import write_png
 
-    return write_png(run, out or Path(f"{run.path.resolve().name}_steps"))
+    if out is not None and (out.suffix.lower() == ".png" or not out.is_dir()):
+        return write_png(run, out)
+    return write_png(run, (out or Path()) / f"{run.path.resolve().name}_steps")
 
 
 def _html(run: Run, out: Path | None) -> Path:

@@ -184,6 +184,37 @@ def test_right_needs_something_that_says_so(runs: Path, tmp_path: Path) -> None:
         write_sft([runs], tmp_path / "out.jsonl", SftOptions(right=True))
 
 
+def test_the_scores_of_an_evaluation_say_what_is_right(runs: Path, tmp_path: Path) -> None:
+    from spatialclaw.evaluation.records import Result
+    from spatialclaw.evaluation.store import Store
+
+    folder = tmp_path / "evaluation"
+    (folder / "runs").mkdir(parents=True)
+    store = Store(folder, create=True)
+    for name, score in (("right", 1.0), ("wrong", 0.0)):
+        (runs / name).rename(folder / "runs" / name)
+        store.add(Result("b", name, 0, "answered", score=score, run=f"runs/{name}"))
+    store.close()
+    out = tmp_path / "out.jsonl"
+    write_sft([folder], out, SftOptions(right=True))
+    (line,) = lines(out)
+    assert line["metadata"]["run"] == "right"
+    assert line["metadata"]["judged_by"] == "evaluation"
+    write_sft([folder], out, SftOptions(pairs=True))
+    assert len(lines(out)) == 1
+
+
+def test_several_runs_go_into_a_folder(
+    runs: Path, tmp_path: Path, program: Callable[..., int]
+) -> None:
+    both = (runs / "right", runs / "wrong")
+    assert program("export", *both, "--to", "notebook", "--out", tmp_path / "one.ipynb") == 2
+    assert program("export", *both, "--to", "notebook", "--out", tmp_path) == 0
+    assert program("export", *both, "--to", "png", "--out", tmp_path) == 0
+    assert (tmp_path / "right.ipynb").is_file()
+    assert (tmp_path / "wrong_steps" / "00-question.png").is_file()
+
+
 def test_revision_and_failure_are_read_from_the_record(runs: Path) -> None:
     assert reflective(Run(runs / "revised"))
     assert not reflective(Run(runs / "right"))
