@@ -16,14 +16,21 @@ from spatialclaw.kernel.results import Shown
 
 __all__ = ["first_observation", "limits_of"]
 
+# As many key frames as the published comparisons show a model without tools.
+DIRECT_FRAMES = 32
 _KINDS: dict[str, ObservationKind] = {"plan": "plan", "answer_now": "answer_now"}
 
 
 def limits_of(interface: str, limits: Limits) -> Limits:
-    """The limits of an interface: one program has one repair, and only cells have a plan."""
+    """The limits of an interface: one program has one repair, and only cells have a plan.
+
+    Where no cell runs, what is shown first is all that is ever seen: then it is more.
+    """
     if interface == "single-pass":
         return replace(limits, plan=False, max_steps=min(2, limits.max_steps))
-    return limits if interface != "direct" else replace(limits, plan=False)
+    if interface == "direct":
+        return replace(limits, plan=False, shown_frames=max(DIRECT_FRAMES, limits.shown_frames))
+    return limits
 
 
 async def first_observation(

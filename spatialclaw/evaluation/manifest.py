@@ -16,6 +16,7 @@ from typing import Any
 
 from spatialclaw._version import __version__
 from spatialclaw.agent.budget import limits_from
+from spatialclaw.agent.opening import limits_of
 from spatialclaw.config import Resolved
 from spatialclaw.errors import RunError, UsageError
 from spatialclaw.evaluation.rows import Dataset, Row
@@ -85,7 +86,7 @@ def make_manifest(
                 "ids": [row.uid for row in rows],
             }
         )
-    limits = limits_from(settings)
+    limits = limits_of(settings.interface, limits_from(settings))
     return {
         "schema": SCHEMA,
         "created": time.time(),
