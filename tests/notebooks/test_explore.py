@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+import spatialclaw as sc
 from spatialclaw.notebook.prompting import cells_of
 from spatialclaw.notebook.terminal_pictures import encode, protocol_of
 
@@ -77,6 +79,25 @@ def test_what_goes_wrong_is_told_and_the_console_goes_on(examples: Path, tmp_pat
     assert "Traceback" not in done.stdout + done.stderr
     missing = piped("", tmp_path / "gone.jpg", tmp_path)
     assert missing.returncode == 2
+
+
+@pytest.mark.kernel
+def test_completion_and_interrupts_of_a_session(examples: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    with sc.Session(examples / "stereo", runs_dir=tmp_path) as session:
+        session.listen(lambda event: heard.append(event["kind"]))
+        session.run("distinctive = [1]")
+        assert session.complete("distinc") == (0, ["distinctive"])
+        start, words = session.complete("show(frames[0].intr")
+        assert "show(frames[0].intr"[:start] + words[0] == "show(frames[0].intrinsics"
+        assert session.complete("x = nothing_like_it")[1] == []
+        timer = threading.Timer(1.0, session.interrupt)
+        timer.start()
+        result = session.run("import time\ntime.sleep(50)")
+        assert result.error is not None
+        assert result.error.name == "KeyboardInterrupt"
+        assert session.read("distinctive") == [1]
+    assert heard.count("cell") == 2
 
 
 def test_a_notebook_to_begin_with(

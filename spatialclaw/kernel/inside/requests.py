@@ -56,7 +56,16 @@ def _read(kernel: Any, name: str) -> dict[str, Any]:
 
 
 def _complete(kernel: Any, code: str, cursor: int) -> dict[str, Any]:
-    kernel.shell.Completer.use_jedi = False  # it guesses, and slowly
+    from IPython.core.guarded_eval import EVALUATION_POLICIES
+
+    from spatialclaw.primitives.frames import Frames
+    from spatialclaw.primitives.results import Masks, Tracks
+
+    completer = kernel.shell.Completer
+    completer.use_jedi = False  # it guesses, and slowly
+    # what `frames[0]` is may be found out by looking; no call is made to find out
+    allowed = {Frames, Masks, Tracks} | EVALUATION_POLICIES["limited"].allowed_getitem
+    completer.policy_overrides = {"allowed_getitem": allowed}
     found = kernel.do_complete(code, cursor)
     return {"status": "ok", "start": found["cursor_start"], "matches": found["matches"][:200]}
 
