@@ -235,7 +235,7 @@ def _first(shared: Sequence[Any], images: Sequence[Any]) -> Any:
     return Shared(picture_hash(images[0][:1]), 1, WIDTH, shared[0].fd, 0)
 
 
-async def neighbour(rounds: int = 60) -> dict[str, Any]:
+async def neighbour(rounds: int = 30) -> dict[str, Any]:
     """A run that asks call after call, alone and beside one that has eight at once all the time."""
     return {
         "batching_model": await _beside("bench_reader", rounds),

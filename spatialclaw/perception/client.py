@@ -187,9 +187,9 @@ class LocalClient:
     async def _once(self, query: Query, seconds: float, *, alone: bool) -> Reply:
         sock, pid = await self._connection()
         try:
-            reply, fds = await asyncio.wait_for(
-                self._exchange(sock, pid, query, seconds, alone), seconds + PATIENCE
-            )
+            # Not wait_for: before Python 3.12 it may swallow that it was cancelled.
+            async with asyncio.timeout(seconds + PATIENCE):
+                reply, fds = await self._exchange(sock, pid, query, seconds, alone)
         except TimeoutError:
             sock.close()
             raise errors.TimedOut(

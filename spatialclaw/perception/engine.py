@@ -149,7 +149,9 @@ class Engine:
         lane = await self._lane(adapter, revision)
         job = self._jobs.get(key)
         if job is not None and job.done is not None:  # computed, and just being written
-            return job.done
+            if not request.fresh:
+                return job.done
+            job = None
         if job is None:
             job = Job(
                 key,
@@ -168,7 +170,8 @@ class Engine:
         job.waiters.add(waiter)
         timeout = min(request.timeout, MAX_SECONDS)
         try:
-            return await asyncio.wait_for(waiter, timeout)
+            async with asyncio.timeout(timeout):
+                return await waiter
         except TimeoutError:
             raise Refused(
                 "TimedOut",
@@ -247,7 +250,7 @@ class Engine:
     def _finished(self, job: Job, outcome: Done | BaseException) -> None:
         self.used = time.monotonic()
         if not isinstance(outcome, Done):
-            self._jobs.pop(job.key, None)
+            self._forget(job)
             return
         self.computed += 1
         task = asyncio.ensure_future(self._store(job, outcome))
@@ -260,7 +263,11 @@ class Engine:
             if note is not None:
                 self._said.append(note)
         finally:
-            self._jobs.pop(job.key, None)
+            self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        if self._jobs.get(job.key) is job:
+            del self._jobs[job.key]
 
     def _store_now(self, job: Job, done: Done) -> str | None:
         with mmap.mmap(done.blob.fd, done.bytes, mmap.MAP_SHARED, mmap.PROT_READ) as view:

@@ -17,9 +17,9 @@ from spatialclaw.perception.processes import Crashed, ModelProcess, Refused
 __all__ = ["Done", "Job", "Lane"]
 
 GATHER_SECONDS = 0.003
-"""How long a batch waits for a run that was at work a moment ago."""
+"""How long a batch waits at least for a run that was at work a moment ago."""
 MOST_GATHER_SECONDS = 0.02
-"""How long it waits at most for calls that were announced; a quarter of a batch's time."""
+"""How long at most: a tenth of a batch's time, a quarter for calls that were announced."""
 ACTIVE_SECONDS = 1.0
 """How long a run counts as at work after its last answer."""
 GRACE_SECONDS = 10.0
@@ -193,7 +193,7 @@ class Lane:
         """Waits a little for calls that are announced, and for runs whose turn it would be."""
         now = time.monotonic()
         latest = now + max(GATHER_SECONDS, min(self._seconds / 4, MOST_GATHER_SECONDS))
-        until = now + GATHER_SECONDS
+        until = now + max(GATHER_SECONDS, min(self._seconds / 10, MOST_GATHER_SECONDS))
         while True:
             announced = sum(max(job.together for job in jobs) for jobs in self._waiting.values())
             complete = self.waiting >= min(announced, self.batch_limit)
@@ -204,7 +204,8 @@ class Lane:
                 return
             self._arrived.clear()
             try:
-                await asyncio.wait_for(self._arrived.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._arrived.wait()
             except TimeoutError:
                 return
 

@@ -160,7 +160,8 @@ class ModelProcess:
 
     async def _why(self) -> str:
         try:
-            code = await asyncio.wait_for(self._process.wait(), 2.0)
+            async with asyncio.timeout(2.0):
+                code = await self._process.wait()
         except TimeoutError:
             return f"the process of {self.model} does not answer"
         if code >= 0:

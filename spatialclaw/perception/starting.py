@@ -75,7 +75,8 @@ async def _greet(path: Path, run: str) -> tuple[socket.socket, dict[str, Any]] |
     try:
         await loop.sock_connect(sock, str(path))
         await send(sock, {"op": "hello", "protocol": PROTOCOL, "run": run})
-        hello, _ = await asyncio.wait_for(receive(sock), HELLO_SECONDS)
+        async with asyncio.timeout(HELLO_SECONDS):
+            hello, _ = await receive(sock)
     except (OSError, TimeoutError):
         sock.close()
         return None
