@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spatialclaw.evaluation.rows import Row
+from spatialclaw.evaluation.scratch import Scratch
 
 if TYPE_CHECKING:
     from spatialclaw.media.loading import Media, VideoPart
@@ -66,6 +68,8 @@ class FramesCache:
         self._idle_bytes = idle_bytes
         self._entries: OrderedDict[Plan, _Entry] = OrderedDict()
         self.decoded = 0
+        self._scratch: Scratch | None = None
+        self._making = threading.Lock()
 
     @asynccontextmanager
     async def media(self, row: Row) -> AsyncIterator[Media]:
@@ -74,8 +78,6 @@ class FramesCache:
         Raises:
             MediaError: They cannot be used.
         """
-        from spatialclaw.kernel.folders import make_scratch
-
         plan = plan_of(row, self._frames)
         entry = self._entries.get(plan)
         if entry is None:
@@ -84,7 +86,7 @@ class FramesCache:
         entry.users += 1
         try:
             shared = await asyncio.shield(entry.media)
-            workdir = await asyncio.to_thread(make_scratch)
+            workdir = await asyncio.to_thread(self._folder)
             try:
                 # Further frames that a cell asks for go into this question's folder and quota.
                 yield replace(shared, workdir=workdir, notes=list(shared.notes), _further=0,
@@ -104,15 +106,21 @@ class FramesCache:
         for entry in entries:
             entry.media.cancel()
         await asyncio.gather(*(e.media for e in entries), return_exceptions=True)
-        for entry in entries:
-            await self._drop(entry)
+        if self._scratch is not None:
+            await asyncio.to_thread(self._scratch.remove)
+            self._scratch = None
+
+    def _folder(self) -> Path:
+        with self._making:
+            if self._scratch is None:
+                self._scratch = Scratch()
+        return self._scratch.folder()
 
     async def _decode(self, plan: Plan) -> Media:
-        from spatialclaw.kernel.folders import make_scratch
         from spatialclaw.media import load
 
         paths, frames, parts = plan
-        folder = await asyncio.to_thread(make_scratch)
+        folder = await asyncio.to_thread(self._folder)
         entry = self._entries[plan]
         entry.folder = folder
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from spatialclaw.evaluation.frames_cache import FramesCache
 from spatialclaw.evaluation.outcomes import as_result, ended_by
 from spatialclaw.evaluation.posing import task_of
 from spatialclaw.evaluation.rows import Medium, Row, Sampling, Truth
+from spatialclaw.evaluation.scratch import Scratch
 
 
 def row(**fields: object) -> Row:
@@ -192,3 +195,26 @@ def test_a_question_too_long_for_the_model_is_the_models_failure() -> None:
     ended = ended_by(ContextTooLong("too long", context=4096))
     result = as_result(row(), 0, ended, run="runs/q", attempts=1)
     assert (result.outcome, result.failure) == ("model_failed", "context")
+
+
+def test_frames_of_a_killed_evaluation_go_with_the_next_one(tmp_path: Path) -> None:
+    code = (
+        "from spatialclaw.evaluation.scratch import Scratch; import sys;"
+        "s = Scratch(); (s.folder() / 'frames.bin').write_bytes(b'x'); print(s.root, flush=True);"
+        "sys.stdin.read()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    root = Path(process.stdout.readline().strip())
+    first = Scratch()
+    assert root.is_dir()  # its process lives
+    process.kill()
+    process.communicate()
+    second = Scratch()
+    assert not root.exists()
+    assert first.root.is_dir()
+    for scratch in (first, second):
+        scratch.remove()
+        assert not scratch.root.exists()
