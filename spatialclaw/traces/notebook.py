@@ -76,7 +76,10 @@ def notebook(run: Run, folder: Path) -> dict[str, Any]:
             cells.append(_markdown(plain_markdown(thought), "thought"))
         if step.kept:
             count += 1
-            cells.append(_code(step.code.rstrip("\n"), count, _outputs(run, step, count), "cell"))
+            cell = _code(step.code.rstrip("\n"), count, _outputs(run, step, count), "cell")
+            if step.result.get("error"):
+                cell["metadata"]["tags"] = ["raises-exception"]  # execution goes on after it
+            cells.append(cell)
         else:
             cells.append(_undone(run, step))
     cells += _answer(run, steps, count + 1)
@@ -219,6 +222,13 @@ def _outputs(run: Run, step: Step, count: int) -> list[dict[str, Any]]:
         if text:
             outputs.append({"output_type": "stream", "name": name, "text": _lines(text)})
     outputs += [_picture(run, shown) for shown in step.event.get("images") or []]
+    error = result.get("error")
+    if isinstance(error, dict):
+        name, message = clean(str(error.get("name"))), clip(clean(str(error.get("message"))), 6_000)
+        lines = clip(clean(str(error.get("traceback") or "")), 6_000).splitlines()
+        outputs.append(
+            {"output_type": "error", "ename": name, "evalue": message, "traceback": lines}
+        )
     submission = step.submission
     if submission:
         outputs.append(_display({"text/plain": _submitted(submission)}))

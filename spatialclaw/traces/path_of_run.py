@@ -40,6 +40,12 @@ class Step:
         return result if isinstance(result, dict) else {}
 
     @property
+    def stands(self) -> bool:
+        """Whether what it did was not undone at once: it ran, or failed where nobody undoes."""
+        status = self.result.get("status", "ok")
+        return status == "ok" or (status == "error" and not self.result.get("lost"))
+
+    @property
     def submission(self) -> dict[str, Any] | None:
         """What it submitted, or None."""
         found = self.result.get("submission")
@@ -74,7 +80,7 @@ def steps_of(run: Run) -> list[Step]:
             step = Step(event, said, calls)
             said, calls = "", []
             steps.append(step)
-            if step.result.get("status", "ok") == "ok":
+            if step.stands:
                 path = [*path, step]
     paths.append(path)
     for step in _answering(paths, (run.answer or {}).get("answer")):

@@ -144,14 +144,20 @@ def cell(recorder: Recorder, code: str, **result: Any) -> None:
 def test_cells_that_were_undone_are_kept_as_text(tmp_path: Path) -> None:
     recorder = Recorder(record(tmp_path / "run"))
     cell(recorder, "x = 1")
-    cell(recorder, "x = 2; 1/0", status="error", error={"name": "ZeroDivisionError", "message": ""})
+    error = {"name": "ZeroDivisionError", "message": "division by zero"}
+    cell(recorder, "x = 2; 1/0", status="error", error=error, lost="the cell was undone")
+    cell(recorder, "y = 1; 2/0", status="error", error=error, lost="")  # undone by nobody
     cell(recorder, "while True: pass", status="timeout")
     cell(recorder, "submit(x)", submission={"value": 1, "unit": None})
     recorder.answer({"answer": 1, "text": "1", "status": "submitted"})
     recorder.close()
     found = notebook(Run(recorder.run_dir), tmp_path)
     code = ["".join(c["source"]) for c in found["cells"] if c["cell_type"] == "code"]
-    assert code[1:] == ["x = 1", "submit(x)", "conclude(1, text='1')"]
+    assert code[1:] == ["x = 1", "y = 1; 2/0", "submit(x)", "conclude(1, text='1')"]
+    stood = next(c for c in found["cells"] if "2/0" in "".join(c["source"]))
+    assert stood["metadata"]["tags"] == ["raises-exception"]
+    assert stood["outputs"][0]["ename"] == "ZeroDivisionError"
+    nbformat.validate(nbformat.reads(json.dumps(found), as_version=4))
     text = "".join("".join(c["source"]) for c in found["cells"] if c["cell_type"] == "markdown")
     assert "1/0" in text
     assert "ZeroDivisionError" in text
@@ -185,7 +191,7 @@ def test_hostile_text_is_never_markup(tmp_path: Path) -> None:
     recorder.event("plan", text=HOSTILE)
     recorder.event("reply", purpose="step", text=HOSTILE + "\n```python\n1\n```")
     cell(recorder, "1", stdout=HOSTILE)
-    cell(recorder, "'''\n```\n<script>'''; 1/0", status="error", error={"name": HOSTILE})
+    cell(recorder, "'''\n```\n<script>'''; 1/0", status="error", error={"name": HOSTILE}, lost="x")
     answer = {"answer": HOSTILE, "text": HOSTILE, "status": "submitted", "evidence": [HOSTILE]}
     recorder.answer(answer)
     recorder.close()
