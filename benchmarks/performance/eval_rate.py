@@ -119,7 +119,7 @@ def main() -> None:
         await begin(asker)
         asker.watch = asyncio.create_task(watch.run())  # type: ignore[attr-defined]
 
-    Asker.start = start  # type: ignore[method-assign]
+    Asker.start = start  # type: ignore[method-assign,assignment]
     spawn = multiprocessing.get_context("spawn")
     ours, theirs = spawn.Pipe()
     # A process of its own: what the server takes is not the evaluation's.

@@ -29,7 +29,7 @@ def kill_one_worker(driver: int) -> int | None:
         try:
             if "ray::Worker" in " ".join(process.cmdline()):
                 process.kill()
-                return process.pid
+                return int(process.pid)
         except psutil.Error:
             continue  # it has just ended
     return None

@@ -55,7 +55,7 @@ def write_runs(folder: Path, count: int, cells: int) -> None:
         }  # fmt: skip
         (path / "run.json").write_text(json.dumps(facts, indent=1))
         (path / "answer.json").write_text(json.dumps(answer, indent=1))
-        events = [{"kind": "plan", "text": "Measure it twice."}]
+        events: list[dict[str, object]] = [{"kind": "plan", "text": "Measure it twice."}]
         for cell in range(1, cells + 1):
             text = f"Step {cell}.\n```python\n{CELL}```"
             outcome = {"status": "ok", "stdout": "3.531 m\n" * 20, "seconds": 0.03}

@@ -66,7 +66,7 @@ class Parts:
         """What answers for this input, a line for each primitive, and what brings the rest."""
         if self.perception is None or self.media is None:
             return ""
-        from spatialclaw.perception.cells import OfferParams
+        from spatialclaw.perception.params import OfferParams
         from spatialclaw.primitives.available import METHODS, availability
 
         found = {}

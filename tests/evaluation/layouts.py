@@ -353,7 +353,8 @@ def spatialtree(root: Path) -> int:
     pose = json.dumps({"roll": 2, "pitch": -5, "vfov": 60})
     steps = json.dumps({"0": {"actions": ["W"], "step_nums": [10]}})
     encoded = base64.b64encode(mask()).decode()
-    card = json.dumps({"lamp": {"position": [2, 5], "facing": "right"}, "sofa": {"position": [5, 5]}})
+    lamp, sofa = {"position": [2, 5], "facing": "right"}, {"position": [5, 5]}
+    card = json.dumps({"lamp": lamp, "sofa": sofa})
     sigma = {"roll_unc": 2, "pitch_unc": 2, "vfov_unc": 5}
     nav = json.dumps({"actions": ["W", "→"], "step_nums": [10, 4]})
     turned = [0.0, 0.0, 0.3, 0.0, 0.0, *(float(f(np.pi / 36)) for f in (np.sin, np.cos))]
@@ -365,7 +366,14 @@ def spatialtree(root: Path) -> int:
     arm = {key: ways[key] for key in ("0->1",)} | {"optimal_rel_pose": ways["optimal_rel_pose"][:2]}
     cases: list[tuple[str, str, str, list[str], Any, list[str]]] = [
         ("meanrelativeacc", "open", "2.4", [], "", ["L1", "Geometry", "Distance"]),
-        ("multichoiceeval", "multiple-choice", "B", ["near", "far", "same"], "", ["L1", "Relation"]),
+        (
+            "multichoiceeval",
+            "multiple-choice",
+            "B",
+            ["near", "far", "same"],
+            "",
+            ["L1", "Relation"],
+        ),
         ("multichoiceeval", "open", "3", [], "", ["L2", "Memory", "Memory Retrieval"]),
         ("judge", "judge", "yes", [], "", ["L3", "Causal Reasoning", "Relation"]),
         ("gravityeval", "open", pose, [], sigma, ["L1", "Orientation", "Gravity"]),

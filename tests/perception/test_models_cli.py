@@ -6,7 +6,7 @@ import json
 import sys
 
 import pytest
-from hub_server import Hub
+from weights_hub import Hub
 
 from spatialclaw.cli import models as _registers  # noqa: F401
 from spatialclaw.cli.app import run_program

@@ -6,7 +6,7 @@ import json
 import os
 
 import pytest
-from hub_server import COMMIT, Hub
+from weights_hub import COMMIT, Hub
 
 from spatialclaw.errors import PerceptionError
 from spatialclaw.perception import weights
