@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from spatialclaw._version import __version__
 from spatialclaw.agent.prompts import estimate_tokens
@@ -25,6 +24,15 @@ from spatialclaw.backends.base import (
     ToolsRefused,
 )
 from spatialclaw.backends.capabilities import Capabilities, CapabilityStore, learn
+from spatialclaw.backends.endpoints import (
+    OpenAIOptions,
+    count_pictures,
+    endpoint,
+    estimated_tokens,
+    model_names,
+    out_of_credit,
+    retry_after,
+)
 from spatialclaw.backends.preflight import CHECK_SECONDS, check_message
 from spatialclaw.backends.wire import (
     Completion,
@@ -40,7 +48,6 @@ from spatialclaw.errors import (
     BackendReplyError,
     BackendUnreachable,
 )
-from spatialclaw.kernel.results import Shown
 
 if TYPE_CHECKING:
     from httpx2 import URL, AsyncClient, Headers, Response
@@ -53,10 +60,6 @@ __all__ = [
     "endpoint",
 ]
 
-OPENAI_URL = "https://api.openai.com/v1"
-# Tokens that one picture takes, when a server does not count for us.
-PICTURE_TOKENS = 800
-MAX_REPLY = 8192
 CHECK_KEPT_SECONDS = 300.0
 
 # Endpoint, model and mark of what was checked in this process -> when.
@@ -75,54 +78,6 @@ class ContextTooLong(BackendRejected):
     def __init__(self, message: str, *, context: int | None, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.context = context
-
-
-@dataclass(frozen=True)
-class OpenAIOptions:
-    """How to reach a server.
-
-    Attributes:
-        base_url: With its ``/v1``; added when the address has no path.
-        model: Its name there; None takes the only one the server has.
-        api_key: Or None for servers without keys.
-        timeout: Seconds one request may take.
-        connect_timeout: Seconds until a connection stands.
-        max_retries: Repetitions of a request that failed in a way that passes.
-        retry_seconds: Time that waiting for repetitions may take in all.
-        temperature: Or None to leave it to the server.
-        seed: Or None.
-        price_input: US dollars a million input tokens, or None.
-        price_output: US dollars a million output tokens, or None.
-        max_reply: Tokens of a reply.
-    """
-
-    base_url: str = OPENAI_URL
-    model: str | None = None
-    api_key: str | None = None
-    timeout: float = 180.0
-    connect_timeout: float = 5.0
-    max_retries: int = 4
-    retry_seconds: float = 120.0
-    temperature: float | None = None
-    seed: int | None = None
-    price_input: float | None = None
-    price_output: float | None = None
-    max_reply: int = MAX_REPLY
-
-
-def endpoint(base_url: str) -> tuple[str, dict[str, str]]:
-    """An address in the form clients take, and its query: ``localhost:8000`` -> ``http://...``/v1."""
-    text = base_url.strip()
-    if "://" not in text:
-        local = text.split(":")[0].split("/")[0] in ("localhost", "127.0.0.1", "0.0.0.0", "[")  # noqa: S104
-        text = f"{'http' if local else 'https'}://{text}"
-    parts = urlsplit(text)
-    path = parts.path.rstrip("/")
-    for ending in ("/chat/completions", "/completions", "/models"):
-        path = path.removesuffix(ending)
-    if not path:
-        path = "/v1"
-    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), dict(parse_qsl(parts.query))
 
 
 class OpenAIChat:
@@ -279,7 +234,7 @@ class OpenAIChat:
         if response.status_code in (401, 403):
             text = self._without_key(error_text(response.text))
             raise self._wrong_key(response.status_code, text)
-        return _model_names(response.text) if response.status_code == 200 else []
+        return model_names(response.text) if response.status_code == 200 else []
 
     async def aclose(self) -> None:
         """Closes the connections."""
@@ -375,7 +330,9 @@ class OpenAIChat:
         if completion.cached:
             caps.seen["prefix_cache"] = True
         if completion.usage.input_tokens:
-            caps.seen["token_ratio"] = completion.usage.input_tokens / _estimate(attempt.messages)
+            caps.seen["token_ratio"] = completion.usage.input_tokens / estimated_tokens(
+                attempt.messages
+            )
         if completion.reasoning_field and caps.reasoning != completion.reasoning_field:
             caps.reasoning = completion.reasoning_field
         if completion.finish == "length" and not completion.text.strip() and not attempt.raised:
@@ -405,7 +362,7 @@ class OpenAIChat:
         tokens = min(attempt.max_tokens, int(caps.seen.get("max_reply") or attempt.max_tokens))
         if caps.context is not None:
             ratio = float(caps.seen.get("token_ratio", 1.0))
-            prompt = attempt.prompt_tokens or int(_estimate(attempt.messages) * ratio) + 1
+            prompt = attempt.prompt_tokens or int(estimated_tokens(attempt.messages) * ratio) + 1
             tokens = max(256, min(tokens, caps.context - prompt - 64))
         optional: dict[str, Any] = {
             "temperature": attempt.temperature,
@@ -437,11 +394,11 @@ class OpenAIChat:
         text = self._without_key(error_text(response.text))
         sent = {k: v for k, v in request.items() if k != "messages"}
         sent["max_tokens"] = request[caps.token_parameter]
-        sent["images"] = _pictures(attempt.messages)
+        sent["images"] = count_pictures(attempt.messages)
         sent["max_edge"] = caps.max_edge
         if status in (401, 403):
             raise self._wrong_key(status, text)
-        if status == 402 or (status == 429 and _out_of_credit(text)):
+        if status == 402 or (status == 429 and out_of_credit(text)):
             raise BackendRejected(f"{self.base_url} wants payment: {text}")
         lesson = learn(caps, status, text, sent)
         if lesson is not None:
@@ -449,7 +406,7 @@ class OpenAIChat:
             attempt.lessons += 1
             if lesson.prompt_tokens:
                 attempt.prompt_tokens = lesson.prompt_tokens
-                caps.seen["token_ratio"] = lesson.prompt_tokens / _estimate(attempt.messages)
+                caps.seen["token_ratio"] = lesson.prompt_tokens / estimated_tokens(attempt.messages)
             if lesson.shorter_reply:
                 attempt.max_tokens = max(512, sent["max_tokens"] // 2)
             if lesson.retry and attempt.lessons <= 8:
@@ -472,7 +429,7 @@ class OpenAIChat:
             problem: BackendError = BackendUnreachable(
                 f"{self.base_url} answered {status}: {text or 'no reason given'}"
             )
-            await self._wait(attempt, problem, after=_retry_after(response.headers))
+            await self._wait(attempt, problem, after=retry_after(response.headers))
             return
         raise BackendRejected(f"{self.base_url} refused the request ({status}): {text}")
 
@@ -564,8 +521,8 @@ class OpenAIChat:
         """Usage with estimates where the server is silent, money, and what failed tries took."""
         if usage.input_tokens == 0:
             said = estimate_tokens(completion.text + completion.thought)
-            usage = replace(usage, input_tokens=_estimate(messages), output_tokens=said)
-        usage = replace(usage, images=_pictures(messages))
+            usage = replace(usage, input_tokens=estimated_tokens(messages), output_tokens=said)
+        usage = replace(usage, images=count_pictures(messages))
         prices = self.options.price_input, self.options.price_output
         if usage.cost_usd is None and prices[0] is not None and prices[1] is not None:
             tokens = usage.input_tokens * prices[0] + usage.output_tokens * prices[1]
@@ -615,55 +572,3 @@ class OpenAIBackend:
     async def aclose(self) -> None:
         """Closes the connections."""
         await self.chat.aclose()
-
-
-def _estimate(messages: list[Message]) -> int:
-    return sum(
-        PICTURE_TOKENS if isinstance(part, Shown) else estimate_tokens(part)
-        for message in messages
-        for part in message.parts
-    )
-
-
-def _pictures(messages: list[Message]) -> int:
-    return sum(isinstance(part, Shown) for message in messages for part in message.parts)
-
-
-def _out_of_credit(text: str) -> bool:
-    low = text.lower()
-    return any(word in low for word in ("insufficient_quota", "exceeded your current quota",
-                                        "billing", "out of credit"))  # fmt: skip
-
-
-def _retry_after(headers: Any) -> float | None:
-    """Seconds a server asks to wait: Retry-After in seconds or as a date, or retry-after-ms."""
-    from email.utils import parsedate_to_datetime
-
-    milliseconds = headers.get("retry-after-ms")
-    value = headers.get("retry-after")
-    try:
-        if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        return None if value is None else max(0.0, float(value))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, parsedate_to_datetime(str(value)).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _model_names(body: str) -> list[str]:
-    import json
-
-    try:
-        data = json.loads(body)
-    except ValueError:
-        return []
-    items = data.get("data", data.get("models")) if isinstance(data, dict) else data
-    if not isinstance(items, list):
-        return []
-    names = [
-        item.get("id") or item.get("name") if isinstance(item, dict) else item for item in items
-    ]
-    return [name for name in names if isinstance(name, str)]
