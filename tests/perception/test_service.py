@@ -466,3 +466,30 @@ async def test_a_worker_whose_answer_nobody_waits_for_is_ended(
     await until(lambda: not Path(f"/proc/{model['pid']}").exists(), seconds=3)
     assert (await engine.call(request(0.01, 30))).info["model"] == "test-one-by-one"
     await engine.aclose()
+
+
+async def test_no_descriptor_is_left_open(own_home: Home) -> None:
+    def open_files(pid: int) -> int:
+        return len(os.listdir(f"/proc/{pid}/fd"))
+
+    async def a_run(first: int) -> None:
+        client = LocalClient()
+        for seed in range(first, first + 10):
+            pictures = share_pictures([picture(seed)])
+            for _ in range(2):
+                (await client.call(query("test_edges", pictures))).unpack()
+            with pytest.raises(NothingFound):
+                await client.call(query("test_edges", pictures, text="unicorn"))
+            os.close(pictures[0].fd)
+        await client.aclose()
+
+    await a_run(0)
+    state = starting.status()
+    assert state is not None
+    pids = [os.getpid(), state["pid"], state["models"][0]["pid"]]
+    await asyncio.sleep(0.5)  # what was still being kept is kept
+    before = [open_files(pid) for pid in pids]
+    for turn in range(1, 4):
+        await a_run(100 * turn)
+    await until(lambda: all(open_files(pid) <= n for pid, n in zip(pids, before, strict=True)))
+    assert (starting.status() or {})["pictures"] == 0
