@@ -64,23 +64,41 @@ def compare(folders: Sequence[Path], *, seed: int = 0) -> dict[str, Any]:
         _Side(name, folder, read_manifest(folder), read_results(folder))
         for name, folder in zip(_names(folders), folders, strict=True)
     ]
-    first = sides[0]
-    shared = [b["name"] for b in first.manifest["benchmarks"]]
-    for side in sides[1:]:
-        theirs = {b["name"] for b in side.manifest["benchmarks"]}
-        shared = [name for name in shared if name in theirs]
+    shared = _shared(sides)
     if not shared:
         raise UsageError("these evaluations have no benchmark in common")
     comparison = {
         "schema": 1,
         "sides": [{"name": side.name, "folder": str(side.folder)} for side in sides],
         "differences": _differences(sides),
-        "benchmarks": {name: _benchmark(name, sides, seed) for name in shared},
+        "benchmarks": {title: _benchmark(names, sides, seed) for title, names in shared.items()},
     }
     if not any(b["against"][side.name]["n"] for b in comparison["benchmarks"].values()  # type: ignore[attr-defined]
                for side in sides[1:]):  # fmt: skip
         raise UsageError("these evaluations have no answered question in common")
     return comparison
+
+
+def _shared(sides: Sequence[_Side]) -> dict[str, list[str]]:
+    """The benchmarks that all sides have: title -> its name on each side.
+
+    Subsets of one benchmark ("vsi-bench", "vsi-bench@debiased") are paired by the questions that
+    they share, where a side has only one of them.
+    """
+    found: dict[str, list[str]] = {}
+    for entry in sides[0].manifest["benchmarks"]:
+        name = entry["name"]
+        names = [_name_there(name, side) for side in sides]
+        if all(names):
+            title = name if len(set(names)) == 1 else name.partition("@")[0]
+            found[title] = [there for there in names if there is not None]
+    return found
+
+
+def _name_there(name: str, side: _Side) -> str | None:
+    theirs = [benchmark["name"] for benchmark in side.manifest["benchmarks"]]
+    alike = [other for other in theirs if other.partition("@")[0] == name.partition("@")[0]]
+    return name if name in theirs else alike[0] if len(alike) == 1 else None
 
 
 def _names(folders: Sequence[Path]) -> list[str]:
@@ -97,7 +115,7 @@ def _differences(sides: Sequence[_Side]) -> list[dict[str, Any]]:
     for all_facts in (False, True):
         for side in sides[1:]:
             for name, old, new in differences(
-                sides[0].manifest, side.manifest, all_facts=all_facts
+                sides[0].manifest, side.manifest, all_facts=all_facts, paired=True
             ):
                 entry = found.setdefault(
                     name, {"name": name, "matters": not all_facts, "values": {}}
@@ -110,8 +128,11 @@ def _differences(sides: Sequence[_Side]) -> list[dict[str, Any]]:
     return list(found.values())
 
 
-def _benchmark(name: str, sides: Sequence[_Side], seed: int) -> dict[str, Any]:
-    mine = {side.name: [r for r in side.results if r.benchmark == name] for side in sides}
+def _benchmark(names: Sequence[str], sides: Sequence[_Side], seed: int) -> dict[str, Any]:
+    mine = {
+        side.name: [r for r in side.results if r.benchmark == name]
+        for side, name in zip(sides, names, strict=True)
+    }
     first = sides[0].name
     return {
         "sides": {side: _figures(results, seed) for side, results in mine.items()},

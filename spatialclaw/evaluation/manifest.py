@@ -112,8 +112,13 @@ def make_manifest(
     }
 
 
-def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a manifest on which the answers and scores depend, flat: name to value."""
+def identity(manifest: Mapping[str, Any], *, paired: bool = False) -> dict[str, Any]:
+    """The part of a manifest on which the answers and scores depend, flat: name to value.
+
+    Args:
+        manifest: As `make_manifest` made it.
+        paired: Whether subsets of one benchmark go under its name, each being one of its facts.
+    """
     flat: dict[str, Any] = {
         "version": manifest.get("version"),
         "epochs": manifest.get("epochs"),
@@ -131,6 +136,9 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
     flat["judge"] = f"{judge['model']}, prompt {judge['prompt']}" if judge else None
     for benchmark in manifest.get("benchmarks") or ():
         name = benchmark["name"]
+        if paired:
+            name, _, subset = name.partition("@")
+            flat[f"{name}: subset"] = subset or None
         flat[f"{name}: data revision"] = benchmark.get("revision")
         flat[f"{name}: data"] = benchmark.get("content")
         flat[f"{name}: questions"] = _digest(benchmark.get("ids"))
@@ -145,7 +153,11 @@ def identity(manifest: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def differences(
-    old: Mapping[str, Any], new: Mapping[str, Any], *, all_facts: bool = False
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    *,
+    all_facts: bool = False,
+    paired: bool = False,
 ) -> list[tuple[str, Any, Any]]:
     """What differs between two manifests: (name, old, new).
 
@@ -154,8 +166,9 @@ def differences(
         new: Another.
         all_facts: Whether to tell what should not change answers too: packages, machine, commit,
             where the server is.
+        paired: As for `identity`.
     """
-    before, after = identity(old), identity(new)
+    before, after = identity(old, paired=paired), identity(new, paired=paired)
     if all_facts:
         before, after = before | _circumstances(old), after | _circumstances(new)
     names = dict.fromkeys([*before, *after])

@@ -175,3 +175,24 @@ async def test_waiting_for_a_turn_can_be_given_up() -> None:
     throttle.release(seconds=1.0, congested=False)
     await asyncio.wait_for(next_one, 1)
     assert throttle.in_flight == 1
+
+
+def test_subsets_of_one_benchmark_are_paired_by_the_questions_they_share(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from layouts import LAYOUTS
+
+    (tmp_path / "data").mkdir()
+    LAYOUTS["vsi-bench"](tmp_path / "data")
+    with ScriptedServer(lambda request: "ANSWER: A") as server:
+        for name in ("vsi-bench", "vsi-bench@debiased"):
+            run_program(["eval", name, "--data-dir", str(tmp_path / "data"), "--quiet", "--out",
+                         str(tmp_path / name), "--backend", "openai", "--interface", "direct",
+                         "--base-url", server.base_url, "--model", server.model])  # fmt: skip
+    capsys.readouterr()
+    found = compared(capsys, str(tmp_path / "vsi-bench"), str(tmp_path / "vsi-bench@debiased"))
+    facts = found["benchmarks"]["vsi-bench"]["against"]["vsi-bench@debiased"]
+    assert facts["n"] > 0
+    assert facts["difference"]["value"] == 0.0
+    subset = next(d for d in found["differences"] if d["name"] == "vsi-bench: subset")
+    assert subset["values"] == {"vsi-bench": None, "vsi-bench@debiased": "debiased"}
