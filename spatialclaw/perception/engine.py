@@ -146,7 +146,7 @@ class Engine:
             raise Refused("Unavailable", error.message, hint=error.hint) from error
 
     async def _computed(self, request: Request, adapter: Adapter, revision: str, key: str) -> Done:
-        lane = await self._lane(adapter, revision)
+        lane = self._lane(adapter)
         job = self._jobs.get(key)
         if job is not None and job.done is not None:  # computed, and just being written
             if not request.fresh:
@@ -156,6 +156,7 @@ class Engine:
             job = Job(
                 key,
                 adapter.info.name,
+                revision,
                 request.method,
                 request.pictures,
                 request.params,
@@ -183,7 +184,7 @@ class Engine:
             if not job.waiters and (not waiter.done() or waiter.cancelled()):
                 lane.abandon(job)
 
-    async def _lane(self, adapter: Adapter, revision: str) -> Lane:
+    def _lane(self, adapter: Adapter) -> Lane:
         name = adapter.info.name
         lane = self.lanes.get(name)
         if lane is None:
@@ -201,9 +202,6 @@ class Engine:
                 finish=self._finished,
                 more_memory=more_memory,
             )
-        loaded = lane.process.revision if lane.process is not None else revision
-        if loaded != revision and not lane.running:
-            await lane.unload()
         return lane
 
     async def _start(self, adapter: Adapter, lane: Lane) -> ModelProcess:

@@ -52,6 +52,7 @@ class Job:
     Attributes:
         key: Names the result.
         model: Who is to answer.
+        revision: With which weights.
         method: Of the call.
         pictures: Of the call.
         params: Of the call.
@@ -66,6 +67,7 @@ class Job:
 
     key: str
     model: str
+    revision: str
     method: str
     pictures: list[Picture]
     params: Mapping[str, Any]
@@ -242,9 +244,14 @@ class Lane:
     async def _execute(self, batch: list[Job]) -> None:
         started = time.perf_counter()
         try:
-            if self.process is None or not self.process.alive:
+            wanted = batch[0].revision
+            ready = self.process is not None and self.process.alive
+            if not ready or self.process is None or self.process.revision != wanted:
                 await self.unload()
                 self.process = await self._start()
+            if self.process.revision != wanted:
+                name = self.adapter.info.name
+                raise Refused("Unavailable", f"the weights of {name} were changed", retry=True)
             started = time.perf_counter()
             reply, fds = await self.process.request(*_request(batch))
         except Crashed as crash:
@@ -312,7 +319,8 @@ class Lane:
 def _alike(first: Job, other: Job) -> bool:
     """Whether both may be in one batch."""
     single = not other.alone and len(other.pictures) == 1
-    return single and not first.alone and len(first.pictures) == 1 and first.method == other.method
+    same = first.method == other.method and first.revision == other.revision
+    return single and same and not first.alone and len(first.pictures) == 1
 
 
 def _request(batch: list[Job]) -> tuple[dict[str, Any], list[int]]:

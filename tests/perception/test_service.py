@@ -124,6 +124,24 @@ async def test_other_weights_are_loaded_and_their_results_kept_apart(
     await client.aclose()
 
 
+async def test_weights_that_change_while_calls_wait_are_not_mixed_up(
+    home: Home, shared: list[Shared]
+) -> None:
+    (home.folder / "test-edges.version").write_text("1")
+    client, other = LocalClient(), LocalClient()
+    await client.call(query("test_edges", [shared[9]]))
+    calls = [asyncio.ensure_future(client.call(query("test_edges", [p]))) for p in shared[:4]]
+    await asyncio.sleep(0)
+    (home.folder / "test-edges.version").write_text("2")
+    calls += [asyncio.ensure_future(other.call(query("test_edges", [p]))) for p in shared[4:8]]
+    replies = await asyncio.gather(*calls)
+    for reply in replies:
+        assert reply.unpack().meta["version"] == reply.info["revision"]
+    assert {reply.info["revision"] for reply in replies[4:]} == {"2"}
+    for each in (client, other):
+        await each.aclose()
+
+
 async def test_calls_of_one_run_become_one_batch(home: Home, shared: list[Shared]) -> None:
     client = LocalClient()
     await client.call(query("test_slow", [shared[15]], seconds=0))
