@@ -62,7 +62,7 @@ async def run_checks(resolved: Resolved, *, vlm: bool = False) -> list[Check]:
 def _program() -> list[Check]:
     versions = [
         f"{name} {importlib.metadata.version(name)}"
-        for name in ("numpy", "opencv-python-headless", "ipykernel", "jupyter-client", "openai")
+        for name in ("numpy", "opencv-python-headless", "ipykernel", "jupyter-client", "httpx2")
     ]
     python = platform.python_version()
     found = Check("program", "spatialclaw", "ok", f"{__version__} with Python {python}")
