@@ -184,6 +184,12 @@ def marks(picture: Any) -> list[Mark]:
 def redraw(picture: Any) -> Drawing:
     """A frame or image with all its labelled marks.
 
+    Args:
+        picture: A frame, image or drawing with labelled marks.
+
+    Returns:
+        (H, W, 3) uint8.
+
     Example:
         ``show(draw.redraw(frames[0]))``
     """

@@ -152,7 +152,12 @@ async def test_a_full_disk_costs_the_keeping_not_the_answer(
     notes = [*second.info["notes"], *third.info["notes"], *fourth.info["notes"]]
     assert len([note for note in notes if "no room is left" in note]) == 1  # said once
     assert not fourth.info["cached"]
-    assert [p for p in own_home.cache.rglob("*") if p.is_file()] == []
+    for _ in range(100):  # the last attempt to keep a result may still be under way
+        kept = [p for p in own_home.cache.rglob("*") if p.is_file()]
+        if not kept:
+            break
+        await asyncio.sleep(0.05)
+    assert kept == []
     state = starting.status()
     assert state is not None
     assert "no room is left" in state["cache"]["trouble"]
