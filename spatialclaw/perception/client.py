@@ -216,6 +216,7 @@ class LocalClient:
         missing = {picture.sha256 for picture in query.pictures} - sent
         while True:
             message, fds = _message(query, missing, seconds, alone)
+            await asyncio.sleep(0)  # calls begun in the same turn of the loop are out by then
             message["together"] = min(self._out, _CONNECTIONS)
             await send(sock, message, fds)
             reply, given = await receive(sock)
