@@ -141,9 +141,11 @@ def build(
         gateway: Unix socket of the host, or None to leave it as it is.
 
     Returns:
-        Name -> value: `frames`, `videos`, `question`, `choices`, the primitives and the modules.
+        Name -> value: `frames`, `videos`, `question`, `choices`, `NothingFound`, the primitives
+        and the modules.
     """
     from spatialclaw.primitives import context, runtime
+    from spatialclaw.primitives.errors import NothingFound
     from spatialclaw.primitives.frames import Frames, open_frames
 
     if gateway is not None:
@@ -163,6 +165,7 @@ def build(
         "videos": videos,
         "question": question,
         "choices": dict(choices) if choices else None,
+        "NothingFound": NothingFound,
     }
     namespace.update(vocabulary())
     for name, module in READY.items():

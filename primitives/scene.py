@@ -182,7 +182,7 @@ class Scene(Rich):
 
     def points_of(self, thing: Any) -> Points:
         """The points of a `Mask` (or of several masks of one thing), in the world."""
-        masks = [thing] if isinstance(thing, Mask) else list(thing)
+        masks = _sightings(thing)
         parts = []
         for mask in masks:
             i = self._index(mask)
@@ -197,7 +197,7 @@ class Scene(Rich):
 
     def box(self, thing: Any, label: str = "") -> Box3D:
         """The upright box of a `Mask`, or of several masks of one thing, in the world."""
-        masks = [thing] if isinstance(thing, Mask) else list(thing)
+        masks = _sightings(thing)
         made = oriented_box(self.points_of(masks), label=label or masks[0].label)
         # The edges lost one pixel to erosion and half a pixel to the centres of the outermost.
         footprints = []
@@ -253,6 +253,7 @@ class Scene(Rich):
         """
         from spatialclaw.primitives.wandering import wandering
 
+        thing = _sightings(thing)
         biggest = max(thing, key=lambda mask: mask.area_px)
         try:
             size = self.box(biggest).length
@@ -457,6 +458,13 @@ class Scene(Rich):
         up = "z up" if self.up_known else "up not known"
         note = f"; {self.note}" if self.note else ""
         return f"<Scene: {len(self.frames)} frames by {self.method}, {unit}, {up}{note}>"
+
+
+def _sightings(thing: Any) -> list[Mask]:
+    """The masks of a thing; a name is refused with what to pass instead."""
+    if isinstance(thing, str):
+        raise TypeError(f"{thing!r} is a name; pass its masks: segment(frames[0], {thing!r})")
+    return [thing] if isinstance(thing, Mask) else list(thing)
 
 
 def _upright(frame: Frame) -> tuple[Frame, bool]:

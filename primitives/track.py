@@ -262,6 +262,9 @@ class Passage:
 def passages(frames: Any, tracks: Tracks | None = None) -> list[Passage]:
     """Everything that comes and goes in a video, one `Passage` each: count them with ``len``.
 
+    A thing that is hidden for long on its way, behind another one, comes as two: look at passages
+    that begin or end inside the picture, or beside another thing, before you count them.
+
     Args:
         frames: Frames of one video, in order, two or more for each second.
         tracks: From ``track(frames)``, when known already.
