@@ -113,12 +113,12 @@ class HumanPolicy:
     def _read(self, kind: str) -> str | None:
         if kind in ("plan", "answer_now"):
             while True:
-                self._say(f"{'plan' if kind == 'plan' else 'answer'}> ")
+                self._say("plan (one line)> " if kind == "plan" else "answer> ")
                 line = self._stream.readline()
                 if line.strip() != "?":
                     return line.rstrip("\n") if line else None
                 self._explain()
-        self._say("cell (end with a line '.', or a blank line)> ")
+        self._say("cell (end with a line '.', or with a blank line once it compiles)> ")
         lines: list[str] = []
         fence: str | None = None
         while True:

@@ -295,7 +295,7 @@ class Kernel:
         self._pending = asyncio.ensure_future(self._fresh(cells))
         reason = f" ({self._unkept})" if self._unkept else ""
         if not count:
-            return f"{why}; state unchanged: nothing ran before it"
+            return f"{why}, its names are gone; nothing ran before it"
         return (
             f"{why}; no snapshot was kept{reason}: the {count} earlier cell{plural} "
             f"{'are' if count != 1 else 'is'} run again in a fresh kernel before the next"
