@@ -174,7 +174,7 @@ class DepthMap(Rich):
         unit = "m" if self.metric else "(no scale)"
         values = self.depth[np.isfinite(self.depth)]
         span = (
-            f"{np.percentile(values, 2):.2f} to {np.percentile(values, 98):.2f} {unit}"
+            f"mostly {np.percentile(values, 2):.2f} to {np.percentile(values, 98):.2f} {unit}"
             if values.size
             else "nothing known"
         )
