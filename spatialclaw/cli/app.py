@@ -17,12 +17,14 @@ import typer
 from spatialclaw._version import __version__
 from spatialclaw.errors import SpatialclawError
 
-__all__ = ["app", "complain", "load_commands", "main", "run_program"]
+__all__ = ["Interrupted", "app", "complain", "load_commands", "main", "run_program"]
 
 # Some releases of typer carry their own copy of click: take the classes from typer itself.
 _CLICK = {kind.__name__: kind for kind in typer.BadParameter.__mro__}
 _CLICK_ERROR: type[Exception] = _CLICK["ClickException"]
 _USAGE_ERROR: type[Exception] = _CLICK["UsageError"]
+
+_INTERRUPTED = 130
 
 # One module a command, or a family of commands, in the order of the help.
 COMMANDS = (
@@ -41,6 +43,13 @@ COMMANDS = (
     "serve",
     "doctor",
 )
+
+
+class Interrupted(SpatialclawError):
+    """A command was interrupted and says more about it than the usual line."""
+
+    exit_status = _INTERRUPTED
+
 
 app = typer.Typer(
     name="spatialclaw",
@@ -88,8 +97,7 @@ def run_program(arguments: list[str]) -> int:
         complain(str(error))
         return error.exit_status
     except (KeyboardInterrupt, typer.Abort):
-        complain("interrupted")
-        return 130
+        status = _INTERRUPTED
     except typer.Exit as error:
         return int(error.exit_code)
     except _CLICK_ERROR as error:
@@ -100,6 +108,8 @@ def run_program(arguments: list[str]) -> int:
         return 1
     except Exception as error:  # the last stop: a fault of ours, told in one line
         return _fault(error)
+    if status == _INTERRUPTED:  # typer gives an interrupt as this status
+        complain("interrupted; what was recorded is kept")
     return status if isinstance(status, int) else 0
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from spatialclaw.cli.app import app, complain
+from spatialclaw.cli.app import Interrupted, app, complain
 from spatialclaw.cli.options import shared_options
 from spatialclaw.config import Resolved
 from spatialclaw.errors import UsageError
@@ -127,8 +127,9 @@ def evaluate_command(
     try:
         ended = evaluate(plan)
     except KeyboardInterrupt:
-        complain("interrupted; what has ended is kept, and the same command goes on")
-        return 130
+        raise Interrupted(
+            "interrupted; what has ended is kept, and the same command goes on"
+        ) from None
     _print(ended.folder, ended.summary, ended.manifest, as_json=as_json)
     for note in ended.notes:
         complain(note)
